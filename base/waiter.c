@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/waiter.h"
+
+#include "base/clock.h"
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SPIN_US = 50 };
+
+void waiter_init(struct waiter *waiter)
+{
+    atomic_init(&waiter->sequence, 0);
+    atomic_init(&waiter->sleepers, 0);
+}
+
+uint32_t waiter_prepare(struct waiter *waiter)
+{
+    (void)atomic_fetch_add(&waiter->sleepers, 1);
+    return atomic_load(&waiter->sequence);
+}
+
+void waiter_cancel(struct waiter *waiter)
+{
+    (void)atomic_fetch_sub(&waiter->sleepers, 1);
+}
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t timeout_us)
+{
+    struct timespec timeout = {.tv_sec = (time_t)(timeout_us / 1000000),
+                               .tv_nsec = (long)(timeout_us % 1000000) * 1000};
+
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected,
+                  timeout_us == WAITER_FOREVER ? NULL : &timeout, NULL, 0);
+}
+
+void waiter_wait(struct waiter *waiter, uint32_t ticket, uint64_t timeout_us)
+{
+    if (atomic_load(&waiter->sequence) == ticket && timeout_us > 0)
+        futex_wait(&waiter->sequence, ticket, timeout_us);
+    waiter_cancel(waiter);
+}
+
+void waiter_wake(struct waiter *waiter)
+{
+    /* Read-modify-write rather than fence and load: TSan understands it. */
+    if (atomic_fetch_add(&waiter->sleepers, 0) == 0)
+        return;
+    (void)atomic_fetch_add(&waiter->sequence, 1);
+    (void)syscall(SYS_futex, &waiter->sequence, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
+                      uint64_t deadline_us)
+{
+    struct clock clock = clock_monotonic();
+    uint64_t now_us = clock_now_us(&clock);
+    uint64_t spin_until_us = now_us + SPIN_US;
+
+    for (;;) {
+        if (ready(owner))
+            return 1;
+        now_us = clock_now_us(&clock);
+        if (now_us >= deadline_us)
+            return ready(owner);
+        if (now_us < spin_until_us)
+            continue;
+        uint32_t ticket = waiter_prepare(waiter);
+        if (ready(owner)) {
+            waiter_cancel(waiter);
+            return 1;
+        }
+        waiter_wait(waiter, ticket,
+                    deadline_us == WAITER_FOREVER ? WAITER_FOREVER : deadline_us - now_us);
+    }
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The one way to wait: an event count on a futex. A consumer of several rings has one waiter, which
+ * all of its rings share. Pattern of the consumer:
+ *
+ *     uint32_t ticket = waiter_prepare(w);       // from here on a wake is not lost
+ *     if (something is there) { waiter_cancel(w); take it; }
+ *     else waiter_wait(w, ticket, timeout_us);
+ *
+ * A producer makes its item visible and then calls waiter_wake: one atomic load unless somebody
+ * said that it sleeps. */
+#ifndef BASE_WAITER_H
+#define BASE_WAITER_H
+
+#include <stdint.h>
+
+struct waiter {
+    _Alignas(64) _Atomic uint32_t sequence;
+    _Atomic uint32_t sleepers;
+};
+
+#define WAITER_FOREVER UINT64_MAX
+
+void waiter_init(struct waiter *waiter);
+uint32_t waiter_prepare(struct waiter *waiter);
+void waiter_cancel(struct waiter *waiter);
+/* Returns when woken, when timeout_us are over, or for no reason; the caller looks again. */
+void waiter_wait(struct waiter *waiter, uint32_t ticket, uint64_t timeout_us);
+void waiter_wake(struct waiter *waiter);
+
+/* Calls ready(owner) until it is true or the clock passes deadline_us: spins WAITER_SPIN_US, then
+ * sleeps. Returns what ready said last. */
+int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
+                      uint64_t deadline_us);
+
+#endif
