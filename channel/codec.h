@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Bytes <-> messages. The only files that include generated protobuf code are codec*.c. */
+#ifndef CHANNEL_CODEC_H
+#define CHANNEL_CODEC_H
+
+#include "base/arena.h"
+#include "channel/message.h"
+
+/* Decodes into arena (reset by the caller): at most LIMIT_MESSAGE_BYTES_MAX of input, at most the
+ * arena's cap of memory. Refuses CORRUPT (not a Message, lists out of step, non-finite query, counts
+ * beyond limits.h, bad UTF-8 in names) or NO_MEMORY (cap); the error names the field. A body that this build does
+ * not know decodes as MESSAGE_NONE. */
+enum qn_status codec_decode(const void *bytes, size_t size, struct arena *arena,
+                            struct message *ret_message, struct qn_error *error);
+
+/* Encodes into memory of the arena. INVALID where decode would refuse it: what the encoder checks
+ * the decoder rejects. */
+enum qn_status codec_encode(const struct message *message, struct arena *arena,
+                            const uint8_t **ret_bytes, size_t *ret_size, struct qn_error *error);
+
+#endif

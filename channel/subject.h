@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Names of subjects (DESIGN section 3). Cluster names: [A-Za-z0-9_-]{1,64}. */
+#ifndef CHANNEL_SUBJECT_H
+#define CHANNEL_SUBJECT_H
+
+#include "base/limits.h"
+#include "qnode/types.h"
+
+struct subject {
+    char text[LIMIT_SUBJECT_BYTES];
+};
+
+bool subject_cluster_is_valid(const char *cluster);
+
+/* qnode.<cluster>.query.<collection>, or ".query.*" for all */
+struct subject subject_query(const char *cluster, int64_t collection_id);
+struct subject subject_query_all(const char *cluster);
+/* qnode.<cluster>.agent.<node>.control | ask | search */
+struct subject subject_control(const char *cluster, int64_t node_id);
+struct subject subject_ask(const char *cluster, int64_t node_id);
+struct subject subject_search(const char *cluster, int64_t node_id);
+/* qnode.<cluster>.report.<node>, event.<node>, and the same with "*" */
+struct subject subject_report(const char *cluster, int64_t node_id);
+struct subject subject_report_all(const char *cluster);
+struct subject subject_event(const char *cluster, int64_t node_id);
+struct subject subject_event_all(const char *cluster);
+/* qnode.<cluster>.coord */
+struct subject subject_coord(const char *cluster);
+/* qnode.<cluster>.reply.<client>.<request>, and ".>" for all of a client's. client: hex text */
+struct subject subject_reply(const char *cluster, const char *client, uint64_t request_id);
+struct subject subject_reply_all(const char *cluster, const char *client);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The transport port: publish bytes on a subject, subscribe to a subject (NATS wildcards: `*` one
+ * token, a final `>` the rest). Delivery is a hint: messages may be lost, repeated, late or out of
+ * order (C1). Implementations: transport_inproc.c, transport_nats.c, the simulator's net. */
+#ifndef CHANNEL_TRANSPORT_H
+#define CHANNEL_TRANSPORT_H
+
+#include "qnode/types.h"
+
+/* A received message. Its bytes are not aligned. Whoever holds it calls release exactly once. */
+struct bus_message {
+    const char *subject;
+    const uint8_t *bytes;
+    size_t size;
+    /* The bus says that nobody subscribes to where a message with this reply subject went: subject
+     * is that reply subject, size is 0. */
+    bool no_responders;
+    void (*release)(struct bus_message *message);
+    struct bus_message *next; /* for the holder's lists */
+};
+
+/* Runs on the bus library's thread: hand over (push to a ring) and return. Owns the message. */
+typedef void bus_handler(void *owner, struct bus_message *message);
+
+/* Contract: publish() copies `bytes` before it returns and never blocks for long; any thread.
+ * reply_subject may be NULL; if it is given and nobody subscribes to `subject`, the subscriber of
+ * reply_subject gets a no_responders message (as far as the bus can tell). OK means handed to the
+ * bus, nothing more. BUSY: its buffer is full. INVALID: larger than max_payload.
+ * subscribe(): for the life of the transport; each subscription has a delivery thread or order of
+ * its own; no handler runs after close() has returned.
+ * is_connected(): a hint for people. close(): from no handler; drains, then frees. */
+struct transport_ops {
+    const char *name;
+    enum qn_status (*publish)(void *self, const char *subject, const char *reply_subject,
+                              const void *bytes, size_t size);
+    enum qn_status (*subscribe)(void *self, const char *subject, bus_handler *on_message,
+                                void *owner, struct qn_error *error);
+    size_t (*max_payload)(void *self);
+    bool (*is_connected)(void *self);
+    void (*close)(void *self);
+};
+
+struct transport {
+    const struct transport_ops *ops;
+    void *self;
+};
+
+/* url: nats://host:port[,host:port...] or inproc://name. name: shown by the server, e.g. "qnoded 7".
+ * UNAVAILABLE when the server cannot be reached within connect_ms. */
+enum qn_status transport_open(const char *url, const char *name, uint64_t connect_ms,
+                              struct transport *ret_transport, struct qn_error *error);
+
+enum qn_status transport_inproc_open(const char *url, struct transport *ret_transport,
+                                     struct qn_error *error);
+enum qn_status transport_nats_open(const char *url, const char *name, uint64_t connect_ms,
+                                   struct transport *ret_transport, struct qn_error *error);
+
+#endif
