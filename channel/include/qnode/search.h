@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The client library: open, search with a verdict, close. A handle is safe for any number of
+ * threads; in a forked child every call answers QN_STATUS_FORKED. */
+#ifndef QNODE_SEARCH_H
+#define QNODE_SEARCH_H
+
+#include "qnode/types.h"
+
+struct qn_client;
+
+struct qn_client_options {
+    const char *url;     /* nats://host:port[,host:port] or inproc://name */
+    const char *cluster; /* as the coordinator's */
+    uint32_t connect_ms; /* 0: 2000 */
+};
+
+/* UNAVAILABLE if the bus cannot be reached; error->text says where. */
+enum qn_status qn_client_open(const struct qn_client_options *options,
+                              struct qn_client **ret_client, struct qn_error *error);
+/* No call may be running. NULL is fine. */
+void qn_client_close(struct qn_client *client);
+
+/* While a segment has two copies in a hand-off: ask all of them (the first answer counts), or one. */
+enum qn_copy_policy {
+    QN_COPY_POLICY_ALL = 0,
+    QN_COPY_POLICY_ONE = 1,
+};
+
+struct qn_search_request {
+    int64_t collection_id;
+    const float *queries; /* nq x dim, row by row */
+    uint32_t nq, dim, k;  /* nq x k <= 65536, k <= 16384 */
+    uint32_t deadline_ms; /* 0: 5000; at most 60000 */
+    enum qn_copy_policy copy_policy;
+    const int64_t *partition_ids; /* NULL: all partitions */
+    size_t partition_ids_count;
+};
+
+struct qn_missing_segment {
+    int64_t segment_id;
+    enum qn_status reason; /* NO_RESPONDERS, TIMEOUT, NOT_HERE, BUSY, ... of the last try */
+    int64_t node_id;       /* asked last; 0: no copy known */
+};
+
+struct qn_search_result {
+    enum qn_verdict verdict;
+    struct qn_epoch version; /* of the view that the result is about */
+    uint64_t readable_version;
+    uint32_t nq, k;
+    uint32_t *hit_counts;  /* nq */
+    struct qn_hit *hits;   /* nq x k: hits of query q start at q * k, best first */
+    struct qn_missing_segment *missing;
+    size_t missing_count;
+    uint32_t segments_count; /* readable segments the search was about */
+    uint32_t requests_count; /* messages sent to agents */
+    uint32_t retried_count;  /* of these: asked again, or another copy, after a refusal or loss */
+    bool overlap;            /* some segment had more than one copy in the view: a hand-off was on */
+    uint64_t took_us;
+};
+
+/* Blocks until the verdict or the deadline. OK means that the verdict speaks (it may be PARTIAL);
+ * INVALID, FORKED, NO_MEMORY, BUSY (too many searches at once) mean that nothing was searched.
+ * UNKNOWN: no view of the collection arrived within the deadline. On OK the result must be released
+ * with qn_search_result_done. */
+enum qn_status qn_search(struct qn_client *client, const struct qn_search_request *request,
+                         struct qn_search_result *ret_result, struct qn_error *error);
+void qn_search_result_done(struct qn_search_result *result);
+
+#endif
