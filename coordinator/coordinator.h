@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The coordinator around its judgement: inbox, state, sending. Everything outside comes through
+ * ports, so qcoordd and the simulator run the same code.
+ *
+ * coordinator_poll takes what is in the inbox and what time asks for, steps the judgement, and for
+ * each step first commits its rows (one transaction), then sends its messages: nothing is said that
+ * is not durable. If a commit fails the coordinator stops for good (fail-stop; its supervisor
+ * restarts it). */
+#ifndef COORDINATOR_COORDINATOR_H
+#define COORDINATOR_COORDINATOR_H
+
+#include "base/clock.h"
+#include "channel/transport.h"
+#include "coordinator/state.h"
+#include "segstore/manifest.h"
+
+struct coordinator_options {
+    const char *cluster;
+    uint64_t overlap_ms;      /* both copies stay in the view at least this long; 0: 1000 */
+    uint64_t command_ttl_ms;  /* not_after of commands, from the last report; 0: 10000 */
+    struct transport transport;
+    struct clock clock;
+    uint64_t (*wall_ms)(void *owner); /* for people; NULL: the host's */
+    struct state state;
+    /* manifest_read in production. */
+    enum qn_status (*read_manifest)(void *owner, const char *folder, struct manifest **ret_manifest,
+                                    struct qn_error *error);
+    void *owner; /* of wall_ms and read_manifest */
+};
+
+struct coordinator;
+
+/* Loads the state and subscribes. It takes a new term (above its store's and above all it hears in
+ * reports during the first second) before its first command. */
+enum qn_status coordinator_open(const struct coordinator_options *options,
+                                struct coordinator **ret_coordinator, struct qn_error *error);
+/* Returns the time (clock, us) at which it must be called again at the latest; 0 when it stopped for
+ * good (commit failed, or a higher term appeared: stepped down). coordinator_failure says why. */
+uint64_t coordinator_poll(struct coordinator *coordinator);
+const char *coordinator_failure(const struct coordinator *coordinator);
+void coordinator_wait(struct coordinator *coordinator, uint64_t until_us);
+void coordinator_wake(struct coordinator *coordinator); /* any thread */
+void coordinator_close(struct coordinator *coordinator);
+
+#endif
