@@ -112,16 +112,28 @@ void doc_print(const struct doc *doc)
     free(text);
 }
 
+static const char *type_name(json_type type)
+{
+    switch (type) {
+    case JSON_STRING:
+        return "a string";
+    case JSON_INTEGER:
+        return "an integer";
+    default:
+        return "an array";
+    }
+}
+
 static enum qn_status member(const struct doc *object, const char *name, json_type type,
-                             const char *type_name, const json_t **ret_value,
-                             struct qn_error *error)
+                             const json_t **ret_value, struct qn_error *error)
 {
     const json_t *value = json_object_get(inner(object), name);
 
     if (value == NULL)
         return error_set(error, QN_STATUS_CORRUPT, "member \"%s\" is missing", name);
     if (json_typeof(value) != type)
-        return error_set(error, QN_STATUS_CORRUPT, "member \"%s\" is not %s", name, type_name);
+        return error_set(error, QN_STATUS_CORRUPT, "member \"%s\" is not %s", name,
+                         type_name(type));
     *ret_value = value;
     return QN_STATUS_OK;
 }
@@ -130,7 +142,7 @@ enum qn_status doc_get_string(const struct doc *object, const char *name, const 
                               struct qn_error *error)
 {
     const json_t *value = NULL;
-    enum qn_status status = member(object, name, JSON_STRING, "a string", &value, error);
+    enum qn_status status = member(object, name, JSON_STRING, &value, error);
 
     if (status == QN_STATUS_OK)
         *ret_value = json_string_value(value);
@@ -141,7 +153,7 @@ enum qn_status doc_get_int(const struct doc *object, const char *name, int64_t *
                            struct qn_error *error)
 {
     const json_t *value = NULL;
-    enum qn_status status = member(object, name, JSON_INTEGER, "an integer", &value, error);
+    enum qn_status status = member(object, name, JSON_INTEGER, &value, error);
 
     if (status == QN_STATUS_OK)
         *ret_value = json_integer_value(value);
@@ -152,7 +164,7 @@ enum qn_status doc_get_array(const struct doc *object, const char *name,
                              const struct doc **ret_array, struct qn_error *error)
 {
     const json_t *value = NULL;
-    enum qn_status status = member(object, name, JSON_ARRAY, "an array", &value, error);
+    enum qn_status status = member(object, name, JSON_ARRAY, &value, error);
 
     if (status == QN_STATUS_OK)
         *ret_array = (const struct doc *)value;
