@@ -13,7 +13,8 @@ enum {
     LIMIT_SEARCH_MS_MAX = 60000, /* MAX_SEARCH_MS: the longest deadline of a search */
 
     LIMIT_SEGMENTS_PER_NODE_MAX = 4096,
-    LIMIT_SEGMENTS_PER_REQUEST_MAX = 4096, /* named by one search or command */
+    LIMIT_SEGMENTS_PER_REQUEST_MAX = 4096, /* named by one search */
+    LIMIT_SEGMENTS_PER_COMMAND_MAX = 256,  /* named by one load, release or change info */
     LIMIT_SEGMENTS_PER_VIEW_MAX = 65536,
     LIMIT_COPIES_PER_SEGMENT_MAX = 8,
     LIMIT_WITNESSES_MAX = 8, /* of one release */
