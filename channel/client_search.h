@@ -37,7 +37,8 @@ struct client_search;
  * or NULL if none is known yet; like request it must stay valid until the search ends or another
  * view is given. */
 enum { CLIENT_SEARCH_IDS = 1 << 16 };
-struct client_search *client_search_new(struct arena *arena, const struct qn_search_request *request,
+struct client_search *client_search_new(struct arena *arena,
+                                        const struct qn_search_request *request,
                                         const struct collection_view *view,
                                         uint64_t first_request_id, uint64_t now_ms);
 /* A newer (or the first) view. Older ones are ignored. */
