@@ -20,7 +20,8 @@ enum qn_status search_prepare_queries(enum qn_metric metric, uint32_t dim, uint3
                                       float *queries, struct qn_error *error);
 
 /* queries: prepared, nq x dim, 4-byte aligned. Merges the segment's best into topks[0..nq). Hits of
- * earlier segments stay if they are better; equal primary keys are kept once, the better. */
+ * earlier segments stay if they are better; equal primary keys are kept once, the better. After
+ * QN_STATUS_TIMEOUT the topks hold a part of the segment's hits: not to be used. */
 enum qn_status search_segment(const struct segment *segment, const float *queries, uint32_t nq,
                               const struct search_options *options, struct topk *topks);
 

@@ -37,10 +37,13 @@ void segment_pin(struct segment *segment);
 /* Any thread. The last unpin of a draining segment calls on_drained, once, on that thread. */
 void segment_unpin(struct segment *segment);
 /* Node thread. No pin may follow. Calls on_drained at once if there is no reader. A drained segment
- * may be un-drained (release held, C6) with segment_undrain. */
+ * may be un-drained (release held, C6) with segment_undrain. Callback and owner are the same
+ * at each drain of one segment. */
 void segment_drain(struct segment *segment, void (*on_drained)(void *, struct segment *),
                    void *owner);
-void segment_undrain(struct segment *segment);
+/* Node thread. True: the last reader had left, so on_drained was called or is on its way, and the
+ * segment may neither be drained again nor freed before it arrived. False: it never will be. */
+bool segment_undrain(struct segment *segment);
 uint64_t segment_pins_count(const struct segment *segment);
 /* Unmaps and frees; no pin may be left. Takes NULL, returns NULL. */
 struct segment *segment_free(struct segment *segment);

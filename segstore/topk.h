@@ -17,6 +17,9 @@ size_t topk_bytes(uint32_t k);
 void topk_init(struct topk *topk, enum qn_metric metric, uint32_t k, void *storage);
 /* True if a hit with this distance could still enter (a cheap filter before topk_push). */
 bool topk_wants(const struct topk *topk, float distance);
+/* The worst distance that could still enter: an infinity while there is room. */
+float topk_bound(const struct topk *topk);
+/* The distance is not NaN. */
 void topk_push(struct topk *topk, struct qn_hit hit);
 /* Best first; after it hits[0..count) are the result and topk_push must not follow. */
 void topk_sort(struct topk *topk);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Writes a .qseg file from rows as they come, in bounded memory: about 2 MiB and one block. */
+#ifndef SEGSTORE_WRITER_H
+#define SEGSTORE_WRITER_H
+
+#include "segstore/segment.h"
+
+/* Where the bytes go: any order of offsets, each byte once. */
+struct writer_sink {
+    enum qn_status (*write_at)(void *self, uint64_t offset, const void *bytes, size_t size,
+                               struct qn_error *error);
+    void *self;
+};
+
+/* facts: ids, rows_count, dim, metric, delete_generation; the rest is computed. */
+struct writer;
+
+enum qn_status writer_open(const struct segment_facts *facts, struct writer_sink sink,
+                           struct writer **ret_writer, struct qn_error *error);
+/* rows: rows_count x dim, row-major; for cosine they are normalised on the way. A row that the
+ * metric refuses is QN_STATUS_CORRUPT: "row 17: value 3 is NaN" (rows of the segment from 0).
+ * After an error the writer can only be freed. */
+enum qn_status writer_append(struct writer *writer, const int64_t *primary_keys, const float *rows,
+                             size_t rows_count, struct qn_error *error);
+/* After exactly facts.rows_count rows. Writes the rest and the header, last; the sink is complete.
+ */
+enum qn_status writer_finish(struct writer *writer, struct segment_facts *ret_facts,
+                             struct qn_error *error);
+/* Takes NULL, returns NULL. */
+struct writer *writer_free(struct writer *writer);
+
+/* A sink on a file: PATH.tmp until writer_file_commit has made it durable under its name. */
+struct writer_file;
+
+enum qn_status writer_file_open(const char *path, struct writer_file **ret_file,
+                                struct qn_error *error);
+struct writer_sink writer_file_sink(struct writer_file *file);
+enum qn_status writer_file_commit(struct writer_file *file, struct qn_error *error);
+/* Removes what was not committed. Takes NULL, returns NULL. */
+struct writer_file *writer_file_free(struct writer_file *file);
+
+/* All of the above for facts->rows_count rows that are in memory. */
+enum qn_status writer_write_file(const char *path, const struct segment_facts *facts,
+                                 const int64_t *primary_keys, const float *rows,
+                                 struct segment_facts *ret_facts, struct qn_error *error);
+
+#endif
