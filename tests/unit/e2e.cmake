@@ -1,0 +1,11 @@
+# Real processes, one script each: tests/e2e/NAME_test.py BIN_DIR.
+add_executable(scripted-coordinator ${CMAKE_CURRENT_SOURCE_DIR}/e2e/scripted_coordinator.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/e2e/script.c)
+target_link_libraries(scripted-coordinator PRIVATE channel segstore base)
+
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+foreach(name kill foreign strace)
+  add_test(NAME e2e_${name} COMMAND ${Python3_EXECUTABLE}
+    ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${name}_test.py ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+  set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 400)
+endforeach()
