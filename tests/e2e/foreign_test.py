@@ -4,7 +4,7 @@
 import random
 import sys
 
-from harness import BIN, Cluster, SLOW, check, run, wait_for
+from harness import Cluster, check, run
 
 
 class Agents(Cluster):

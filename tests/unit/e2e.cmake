@@ -7,5 +7,5 @@ find_package(Python3 REQUIRED COMPONENTS Interpreter)
 foreach(name kill foreign strace)
   add_test(NAME e2e_${name} COMMAND ${Python3_EXECUTABLE}
     ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${name}_test.py ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
-  set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 400)
+  set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 400 RUN_SERIAL ON)
 endforeach()
