@@ -6,15 +6,21 @@
 #include "base/arena.h"
 #include "channel/message.h"
 
+/* Bytes of a text for people (load_failed.text and its kin); a longer one is cut when encoded. */
+enum { CODEC_TEXT_BYTES_MAX = 255 };
+
 /* Decodes into arena (reset by the caller): at most LIMIT_MESSAGE_BYTES_MAX of input, at most the
- * arena's cap of memory. Refuses CORRUPT (not a Message, lists out of step, non-finite query, counts
- * beyond limits.h, bad UTF-8 in names) or NO_MEMORY (cap); the error names the field. A body that this build does
- * not know decodes as MESSAGE_NONE. */
+ * arena's cap of memory. Refuses CORRUPT (not a Message, lists out of step, non-finite query,
+ * counts beyond limits.h, bad UTF-8 in names) or NO_MEMORY (cap); the error names the field. A body
+ * that this build does not know decodes as MESSAGE_NONE.
+ *
+ * ret_message is always written. When only the body was refused, envelope and kind are there, so
+ * that a request can be answered INVALID; the body must not be read. Otherwise it is empty. */
 enum qn_status codec_decode(const void *bytes, size_t size, struct arena *arena,
                             struct message *ret_message, struct qn_error *error);
 
 /* Encodes into memory of the arena. INVALID where decode would refuse it: what the encoder checks
- * the decoder rejects. */
+ * the decoder rejects. NULL strings count as "". */
 enum qn_status codec_encode(const struct message *message, struct arena *arena,
                             const uint8_t **ret_bytes, size_t *ret_size, struct qn_error *error);
 

@@ -11,6 +11,14 @@ struct subject {
 };
 
 bool subject_cluster_is_valid(const char *cluster);
+/* What may be published to: tokens of printable ASCII with dots between, none empty, no wildcard,
+ * shorter than LIMIT_SUBJECT_BYTES. Nothing else may reach a bus: a space or a line end in a peer's
+ * reply_to would be a second command there. */
+bool subject_is_valid(const char *subject);
+/* What may be subscribed to: the same, and `*` for one token, a final `>` for one or more. */
+bool subject_pattern_is_valid(const char *pattern);
+/* Both must be valid. */
+bool subject_matches(const char *pattern, const char *subject);
 
 /* qnode.<cluster>.query.<collection>, or ".query.*" for all */
 struct subject subject_query(const char *cluster, int64_t collection_id);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "channel/message.h"
+
+const char *message_kind_name(enum message_kind kind)
+{
+    switch (kind) {
+    case MESSAGE_NONE:
+        return "none";
+    case MESSAGE_LOAD_SEGMENTS:
+        return "LoadSegments";
+    case MESSAGE_RELEASE_SEGMENTS:
+        return "ReleaseSegments";
+    case MESSAGE_CHANGE_INFO:
+        return "SealedSegmentsChangeInfo";
+    case MESSAGE_REPORT_REQUEST:
+        return "ReportRequest";
+    case MESSAGE_COPY_STATUS_REQUEST:
+        return "CopyStatusRequest";
+    case MESSAGE_COPY_STATUS:
+        return "CopyStatus";
+    case MESSAGE_SEARCH_REQUEST:
+        return "SearchRequest";
+    case MESSAGE_SEARCH_ANSWER:
+        return "SearchAnswer";
+    case MESSAGE_NODE_REPORT:
+        return "NodeReport";
+    case MESSAGE_SEGMENT_LOADED:
+        return "SegmentLoaded";
+    case MESSAGE_SEGMENT_RELEASED:
+        return "SegmentReleased";
+    case MESSAGE_LOAD_FAILED:
+        return "LoadFailed";
+    case MESSAGE_RELEASE_HELD:
+        return "ReleaseHeld";
+    case MESSAGE_LEAVING:
+        return "Leaving";
+    case MESSAGE_COMMAND_REFUSED:
+        return "CommandRefused";
+    case MESSAGE_COLLECTION_VIEW:
+        return "CollectionView";
+    case MESSAGE_COORD_REQUEST:
+        return "CoordRequest";
+    case MESSAGE_COORD_ANSWER:
+        return "CoordAnswer";
+    }
+    return "message?";
+}
