@@ -4,9 +4,10 @@
  * feeds the events; the simulator runs exactly this.
  *
  * Order of checks for a command: term (refused TERM_STALE when lower than known or more than 2^32
- * ahead; when higher it is first made durable: the step answers with NODE_ACTION_PERSIST_TERM alone,
- * the caller makes it durable, feeds NODE_EVENT_TERM_DURABLE and then the command again), expiry by
- * (boot, uptime), then segment by segment. Everything that is refused is counted and answered. */
+ * ahead; when higher it is first made durable: the step answers with NODE_ACTION_PERSIST_TERM
+ * alone, the caller makes it durable, feeds NODE_EVENT_TERM_DURABLE and then the command again),
+ * expiry by (boot, uptime), then segment by segment. Everything that is refused is counted and
+ * answered. */
 #ifndef AGENT_NODE_H
 #define AGENT_NODE_H
 
@@ -19,10 +20,12 @@ struct node_release {
     uint32_t witnesses_count;
     struct witness witnesses[LIMIT_WITNESSES_MAX];
     uint32_t answered_mask; /* witnesses that said SERVING to the ask with this nonce */
-    uint64_t nonce;         /* of the ask that is open; a late answer to an older one is void */
+    uint64_t nonce;         /* of the ask that is open, 0: none; late answers to others are void */
+    bool ask_sent;          /* the open ask went out once at least; asked_ms and deadline hold */
     bool second_ask;        /* drained; asking again before it unmaps */
     bool confirmed;         /* the first ask is answered by all */
     uint64_t leaving_since_ms, asked_ms, ask_deadline_ms;
+    uint64_t unmap_ms; /* when NODE_ACTION_UNMAP was emitted */
 };
 
 struct node_copy {
@@ -33,9 +36,10 @@ struct node_copy {
     struct qn_hash content_hash;
     uint64_t mem_size, num_rows, delete_generation;
     unsigned numa_node;
-    uint64_t load_started_ms;
-    bool cancelling; /* LOADING, and its result is no longer wanted */
-    struct node_release release; /* LEAVING and DRAINING */
+    uint64_t load_started_ms, load_took_ms;
+    bool cancelling;             /* LOADING, and its result is no longer wanted */
+    bool unmapping;              /* UNMAP was emitted: nothing saves it; LOADING or DRAINING */
+    struct node_release release; /* LEAVING and DRAINING; while cancelling: ground and witnesses */
 };
 
 enum node_event_kind {
@@ -44,7 +48,7 @@ enum node_event_kind {
     NODE_EVENT_TERM_DURABLE, /* term: is on disk */
     NODE_EVENT_LOADED,       /* segment_id: is mapped, checked, warm */
     NODE_EVENT_LOAD_FAILED,  /* segment_id, status, text */
-    NODE_EVENT_DRAINED,      /* segment_id: its last reader is gone */
+    NODE_EVENT_DRAINED,      /* segment_id: its last reader is gone; void after an UNDRAIN */
     NODE_EVENT_UNMAPPED,     /* segment_id: its memory is given back; rss_before, rss_after */
     NODE_EVENT_SHUTDOWN,     /* from now on CopyStatus is answered LEAVING */
 };
@@ -80,8 +84,8 @@ struct node_action {
     unsigned numa_node;
     struct segment_load_info load; /* points into the event's message */
     enum node_subject subject;
-    int64_t node_id;           /* NODE_SUBJECT_ASK */
-    const char *reply_to;      /* copy for the requester, or NULL; points into the event's message */
+    int64_t node_id;      /* NODE_SUBJECT_ASK */
+    const char *reply_to; /* copy for the requester, or NULL; points into the event's message */
     uint64_t request_id;
     enum message_kind message_kind;
     union {
@@ -113,7 +117,10 @@ struct node_options {
 };
 
 struct node_counters {
-    uint64_t commands_refused, terms_refused, expired, releases_held, asks_answered, loads_refused;
+    uint64_t commands_refused; /* CommandRefused, of which terms_refused and expired */
+    uint64_t terms_refused, expired;
+    uint64_t loads_refused; /* LoadFailed at once: nothing was started */
+    uint64_t releases_held, asks_answered;
 };
 
 struct node;
@@ -122,10 +129,14 @@ struct node;
 struct node *node_new(const struct node_options *options);
 struct node *node_free(struct node *node);
 
-/* The event is consumed, or answered with NODE_ACTION_PERSIST_TERM alone (see the head). A message
- * with more work than LIMIT_ACTIONS_PER_STEP allows is refused whole, INVALID. */
+/* The event is consumed, or answered with NODE_ACTION_PERSIST_TERM alone (see the head). A command
+ * that names more than LIMIT_SEGMENTS_PER_COMMAND_MAX segments is refused whole, INVALID. Texts and
+ * replicas in the actions point into ret_actions, the event and the node: valid until the next
+ * step.
+ */
 void node_step(struct node *node, const struct node_event *event, struct node_actions *ret_actions);
-/* When NODE_EVENT_TICK must come at the latest; UINT64_MAX when nothing is waiting. */
+/* When NODE_EVENT_TICK must come at the latest; UINT64_MAX when nothing is waiting. Work that did
+ * not fit into LIMIT_ACTIONS_PER_STEP says now. */
 uint64_t node_wake_ms(const struct node *node);
 
 /* What is known, for reports and the search path; valid until the next step. */
@@ -140,7 +151,10 @@ const struct ledger *node_ledger(const struct node *node);
 bool node_reserve_scratch(struct node *node, uint64_t bytes);
 void node_release_scratch(struct node *node, uint64_t bytes);
 const struct node_counters *node_counters(const struct node *node);
-/* Changes whenever the list of copies, a state or an epoch does. */
+/* hash64 chained over (id, state, epoch) of all copies in order: changes whenever one of them does.
+ */
 uint64_t node_copies_digest(const struct node *node);
+/* Every invariant, in O(copies): for tests. node_step checks what it changed, always. */
+bool node_verify(const struct node *node);
 
 #endif
