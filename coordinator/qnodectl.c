@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * qnodectl: the operator's hand. Finds the verb, opens the client, runs it. */
+#include "coordinator/qnodectl.h"
+
+#include "base/check.h"
+#include <string.h>
+
+struct verb {
+    const char *name; /* one or two words */
+    size_t operands_count;
+    int (*run)(struct ctl *ctl);
+    const char *synopsis, *about, *examples;
+};
+
+static const struct verb verbs[] = {
+    {"nodes", 0, ctl_nodes, "qnodectl nodes",
+     "Lists the nodes that report, with the memory of each: ledger (exact bytes of its\n"
+     "segments), anon (RssAnon of the process), budget, and usage, the larger of the\n"
+     "two over the budget.\n",
+     "  qnodectl nodes\n"
+     "  qnodectl nodes -o json\n"},
+    {"collections list", 0, ctl_collections_list, "qnodectl collections list",
+     "Lists the loaded collections: segments serving, rows, bytes, metric, view.\n",
+     "  qnodectl collections list\n"},
+    {"collections load", 1, ctl_collections_load,
+     "qnodectl collections load FOLDER [--nodes 1,2] [--wait] [--timeout-s N]",
+     "Loads a collection folder (collection.json and its .qseg files) onto the nodes,\n"
+     "spread by bytes. --nodes: onto these only. --wait: until every segment serves;\n"
+     "exits 1 with the reasons if some fail to load.\n",
+     "  qnodectl collections load /data/words --wait\n"
+     "  qnodectl collections load /data/words --nodes 1,2 --wait\n"},
+    {"collections release", 1, ctl_collections_release,
+     "qnodectl collections release COLLECTION [--wait] [--timeout-s N]",
+     "Gives the collection (name or id) back: no view names it, all copies go.\n",
+     "  qnodectl collections release words --wait\n"},
+    {"segments", 0, ctl_segments, "qnodectl segments [--collection C]",
+     "Lists the copies of segments: the seven fields of get_query_segment_info. The\n"
+     "JSON has the state of the copy as copyState too.\n",
+     "  qnodectl segments\n"
+     "  qnodectl segments --collection words -o json\n"},
+    {"load-balance", 0, ctl_load_balance,
+     "qnodectl load-balance --src A --dst B[,C] [--segments 1,2] [--wait]\n"
+     "                      [--timeout-s N]",
+     "Moves sealed segments from node A to the others, without a gap for searches.\n"
+     "--segments: these; else all of A. --wait: shows each phase, exits 1 with the\n"
+     "reasons if a move fails.\n",
+     "  qnodectl load-balance --src 1 --dst 3 --wait\n"
+     "  qnodectl load-balance --src 1 --dst 2,3 --segments 101,102 --wait\n"},
+    {"moves", 0, ctl_moves_verb, "qnodectl moves",
+     "Lists the moves the coordinator remembers; phases are loading, overlap,\n"
+     "releasing, done, stalled and failed, the last two with their reason.\n",
+     "  qnodectl moves\n"},
+    {"search", 0, ctl_search,
+     "qnodectl search --collection C --query F.fbin --k K [--limit-queries N]\n"
+     "                [--deadline-ms N]",
+     "Searches and prints the hits and the verdict. COMPLETE: every readable segment\n"
+     "was searched. PARTIAL: the missing ones are listed, each with its reason; exit 1.\n",
+     "  qnodectl search --collection words --query q.fbin --k 10 --limit-queries 5\n"},
+};
+
+static const char options_text[] =
+    "  --bus URL        nats://host:port (default: $QNODE_BUS)\n"
+    "  --cluster NAME   default: $QNODE_CLUSTER, else \"default\"\n"
+    "  -o table|json    how to print (default: table)\n"
+    "  --timeout-s N    how long --wait waits (default 300)\n"
+    "  -h, --help       this, or with a verb its own help and examples\n";
+
+static void print_help(void)
+{
+    printf("usage: qnodectl [options] VERB ...\n\n");
+    for (size_t i = 0; i < COUNT_OF(verbs); i++)
+        printf("  %s\n", verbs[i].synopsis + strlen("qnodectl "));
+    printf("\noptions:\n%s", options_text);
+    printf("\nexit codes: 0 ok, 1 failed, 2 usage, 69 unavailable, 75 try again, 78 bad\n"
+           "configuration\n"
+           "\nexamples:\n"
+           "  export QNODE_BUS=nats://127.0.0.1:4222\n"
+           "  qnodectl collections load /data/words --wait\n"
+           "  qnodectl load-balance --src 1 --dst 3 --wait\n");
+}
+
+static void print_verb_help(const struct verb *verb)
+{
+    printf("usage: %s\n\n%s\noptions:\n%s\nexamples:\n%s", verb->synopsis, verb->about,
+           options_text, verb->examples);
+}
+
+/* Words of the name that the words of the command line match; 0 if it is another verb. */
+static size_t verb_match(const struct verb *verb, char *const *words, size_t words_count)
+{
+    const char *name = verb->name;
+
+    for (size_t i = 0; i < words_count; i++) {
+        size_t bytes = strlen(words[i]);
+        if (strncmp(name, words[i], bytes) != 0)
+            return 0;
+        if (name[bytes] == '\0')
+            return i + 1;
+        if (name[bytes] != ' ')
+            return 0;
+        name += bytes + 1;
+    }
+    return 0;
+}
+
+static const struct verb *verb_find(char *const *words, size_t words_count,
+                                    size_t *ret_verb_words_count)
+{
+    for (size_t i = 0; i < COUNT_OF(verbs); i++) {
+        size_t matched_count = verb_match(&verbs[i], words, words_count);
+        if (matched_count > 0) {
+            *ret_verb_words_count = matched_count;
+            return &verbs[i];
+        }
+    }
+    return NULL;
+}
+
+static int run(const struct ctl_arguments *arguments, const struct verb *verb, char **operands)
+{
+    struct ctl ctl = {.arguments = arguments, .operands = operands};
+    struct qn_client_options options = {.url = arguments->bus, .cluster = arguments->cluster};
+    struct qn_error error = {0};
+
+    if (arguments->bus == NULL)
+        return ctl_usage("no bus: give --bus nats://host:port or set QNODE_BUS");
+    if (qn_client_open(&options, &ctl.client, &error) != QN_STATUS_OK)
+        return ctl_fail(&error);
+    int code = verb->run(&ctl);
+    qn_client_close(ctl.client);
+    return code;
+}
+
+static int dispatch(const struct ctl_arguments *arguments)
+{
+    char **words = arguments->words;
+    size_t words_count = arguments->words_count, verb_words_count = 0;
+    bool help = arguments->help;
+
+    if (words_count > 0 && strcmp(words[0], "help") == 0) {
+        help = true;
+        words++;
+        words_count--;
+    }
+    const struct verb *verb = verb_find(words, words_count, &verb_words_count);
+    if (verb == NULL && help) {
+        print_help();
+        return 0;
+    }
+    if (words_count == 0)
+        return ctl_usage("a verb is missing");
+    if (verb == NULL)
+        return ctl_usage("no such verb: %s%s%s", words[0], words_count > 1 ? " " : "",
+                         words_count > 1 ? words[1] : "");
+    if (help) {
+        print_verb_help(verb);
+        return 0;
+    }
+    if (words_count - verb_words_count != verb->operands_count)
+        return ctl_usage("%s takes %zu argument(s), not %zu", verb->name, verb->operands_count,
+                         words_count - verb_words_count);
+    return run(arguments, verb, words + verb_words_count);
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl_arguments arguments;
+    int code =
+        ctl_parse(argc, argv, &arguments) ? dispatch(&arguments) : ctl_usage("bad arguments");
+
+    ctl_arguments_done(&arguments);
+    return code;
+}

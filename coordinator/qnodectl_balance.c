@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * load-balance: asks for moves, prints them, and with --wait follows each through its phases. */
+#include "coordinator/qnodectl.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FOLLOW_STEP_MS = 100 };
+
+static void keep_moves(void *owner, const struct coord_answer *answer)
+{
+    for (size_t i = 0; i < answer->moves_count; i++)
+        ctl_moves_add(owner, &answer->moves[i]);
+}
+
+static bool phase_is(const struct ctl_move *move, const char *phase)
+{
+    return strcmp(move->phase, phase) == 0;
+}
+
+static void print_progress(const struct ctl_move *move)
+{
+    const struct move_info *info = &move->info;
+    char bytes[TABLE_UNIT_BYTES], before[TABLE_UNIT_BYTES], after[TABLE_UNIT_BYTES];
+
+    printf("segment %" PRId64 "  %" PRId64 " -> %" PRId64 "  %s", info->segment_id,
+           info->src_node_id, info->dst_node_id, move->phase);
+    if (phase_is(move, "done"))
+        printf(": %s given back, RSS %s -> %s, waited %" PRIu64 " ms",
+               table_bytes(info->released_bytes, bytes), table_bytes(info->rss_before, before),
+               table_bytes(info->rss_after, after), info->waited_ms);
+    else if (move->reason[0] != '\0')
+        printf(": %s", move->reason);
+    printf("\n");
+    (void)fflush(stdout);
+}
+
+/* Takes the news about our moves; prints what changed. */
+static void update(struct ctl_moves *ours, const struct ctl_moves *news, bool quiet)
+{
+    for (size_t i = 0; i < ours->count; i++) {
+        struct ctl_move *mine = &ours->rows[i];
+        for (size_t j = 0; j < news->count; j++) {
+            const struct ctl_move *row = &news->rows[j];
+            if (row->info.move_id != mine->info.move_id)
+                continue;
+            bool changed =
+                strcmp(row->phase, mine->phase) != 0 || strcmp(row->reason, mine->reason) != 0;
+            *mine = *row;
+            if (changed && !quiet)
+                print_progress(mine);
+        }
+    }
+}
+
+static size_t unfinished_count(const struct ctl_moves *moves)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < moves->count; i++)
+        count += !phase_is(&moves->rows[i], "done") && !phase_is(&moves->rows[i], "failed");
+    return count;
+}
+
+static enum qn_status follow(struct ctl *ctl, struct ctl_moves *ours, struct qn_error *error)
+{
+    uint64_t deadline_ms = ctl_now_ms() + (uint64_t)ctl->arguments->timeout_s * 1000;
+
+    while (unfinished_count(ours) > 0) {
+        struct ctl_moves news;
+
+        if (ctl_now_ms() >= deadline_ms)
+            return error_set(error, QN_STATUS_TIMEOUT,
+                             "%zu of %zu moves are not finished after %u s (they go on: qnodectl "
+                             "moves)",
+                             unfinished_count(ours), ours->count, ctl->arguments->timeout_s);
+        ctl_nap_ms(FOLLOW_STEP_MS);
+        if (ctl_moves_list(ctl, &news, error) != QN_STATUS_OK)
+            return error->status;
+        update(ours, &news, ctl->arguments->json);
+        ctl_moves_done(&news);
+    }
+    return QN_STATUS_OK;
+}
+
+/* Reasons of the failed ones; true if there are any. */
+static bool complain(const struct ctl_moves *moves)
+{
+    size_t failed_count = 0;
+
+    for (size_t i = 0; i < moves->count; i++) {
+        const struct ctl_move *move = &moves->rows[i];
+        if (!phase_is(move, "failed"))
+            continue;
+        failed_count++;
+        (void)fprintf(stderr, "qnodectl: segment %" PRId64 " stays on node %" PRId64 ": %s\n",
+                      move->info.segment_id, move->info.src_node_id, move->reason);
+    }
+    if (failed_count > 0)
+        (void)fprintf(stderr, "qnodectl: %zu of %zu moves failed\n", failed_count, moves->count);
+    return failed_count > 0;
+}
+
+static int wait_and_report(struct ctl *ctl, struct ctl_moves *moves)
+{
+    struct qn_error error = {0};
+    enum qn_status status = follow(ctl, moves, &error);
+
+    if (ctl->arguments->json)
+        ctl_moves_print(moves, true);
+    bool failed = complain(moves);
+    if (status != QN_STATUS_OK)
+        return ctl_fail(&error);
+    if (!failed && !ctl->arguments->json)
+        printf("%zu of %zu moves done\n", moves->count, moves->count);
+    return failed ? 1 : 0;
+}
+
+static int report(struct ctl *ctl, struct ctl_moves *moves)
+{
+    bool json = ctl->arguments->json, wait = ctl->arguments->wait;
+
+    if (moves->count == 0 && !json)
+        printf("nothing to move\n");
+    else if (!json || !wait)
+        ctl_moves_print(moves, json);
+    (void)fflush(stdout);
+    if (wait)
+        return wait_and_report(ctl, moves);
+    if (moves->count > 0 && !json)
+        printf("next: qnodectl moves shows how they go\n");
+    return 0;
+}
+
+int ctl_load_balance(struct ctl *ctl)
+{
+    const struct ctl_arguments *arguments = ctl->arguments;
+    struct coord_request request = {.verb = COORD_LOAD_BALANCE,
+                                    .collection = arguments->collection,
+                                    .src_node_id = arguments->src,
+                                    .dst_node_ids = arguments->dst.values,
+                                    .dst_node_ids_count = arguments->dst.count,
+                                    .segment_ids = arguments->segments.values,
+                                    .segment_ids_count = arguments->segments.count};
+    struct ctl_moves moves = {0};
+    struct qn_error error = {0};
+    int code;
+
+    if (arguments->src == 0 || arguments->dst.count == 0)
+        return ctl_usage("load-balance needs --src A and --dst B[,C]");
+    if (ctl_call(ctl, &request, keep_moves, &moves, &error) != QN_STATUS_OK)
+        code = ctl_fail(&error);
+    else
+        code = report(ctl, &moves);
+    ctl_moves_done(&moves);
+    return code;
+}

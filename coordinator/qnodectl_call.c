@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coordinator/qnodectl.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Keeps the first refusal while the pages go on to the verb. */
+struct call {
+    qn_on_answer *on_answer;
+    void *owner;
+    struct qn_error refusal;
+};
+
+static void on_page(void *owner, const struct coord_answer *answer)
+{
+    struct call *call = owner;
+
+    if (answer->status != QN_STATUS_OK && call->refusal.status == QN_STATUS_OK)
+        (void)error_set(&call->refusal, answer->status, "%s",
+                        *answer->text != '\0' ? answer->text : qn_status_text(answer->status));
+    if (answer->status == QN_STATUS_OK && call->on_answer != NULL)
+        call->on_answer(call->owner, answer);
+}
+
+enum qn_status ctl_call(struct ctl *ctl, const struct coord_request *request,
+                        qn_on_answer *on_answer, void *owner, struct qn_error *error)
+{
+    struct call call = {.on_answer = on_answer, .owner = owner};
+    struct coord_request whole = *request;
+
+    whole.collection = whole.collection != NULL ? whole.collection : "";
+    whole.folder = whole.folder != NULL ? whole.folder : "";
+    enum qn_status status = qn_coord_call(ctl->client, &whole, CTL_CALL_MS, on_page, &call, error);
+    if (call.refusal.status != QN_STATUS_OK) {
+        *error = call.refusal;
+        return call.refusal.status;
+    }
+    return status;
+}
+
+static const struct {
+    enum qn_status status;
+    const char *text;
+} hints[] = {
+    {QN_STATUS_NO_RESPONDERS, "start one: qcoordd --bus URL --cluster NAME --state FILE, or check "
+                              "--bus and --cluster (QNODE_BUS, QNODE_CLUSTER)"},
+    {QN_STATUS_UNAVAILABLE, "start the bus (nats-server), or check --bus (QNODE_BUS)"},
+    {QN_STATUS_NOT_FOUND, "see what there is: qnodectl collections list, segments, nodes"},
+    {QN_STATUS_OVER_BUDGET, "see free memory with qnodectl nodes; add a node, or raise "
+                            "--memory-budget of one"},
+    {QN_STATUS_TIMEOUT, "try again; qnodectl nodes shows who is silent"},
+    {QN_STATUS_BUSY, "try again in a moment"},
+    {QN_STATUS_NO_VIEW, "load it: qnodectl collections load FOLDER --wait"},
+};
+
+int ctl_fail(const struct qn_error *error)
+{
+    (void)fprintf(stderr, "qnodectl: %s\n", error->text);
+    for (size_t i = 0; i < COUNT_OF(hints); i++)
+        if (hints[i].status == error->status)
+            (void)fprintf(stderr, "next: %s\n", hints[i].text);
+    return qn_status_exit_code(error->status);
+}
+
+struct find_collection {
+    const char *name;
+    int64_t found_id;
+};
+
+static void find_collection(void *owner, const struct coord_answer *answer)
+{
+    struct find_collection *find = owner;
+
+    for (size_t i = 0; i < answer->collections_count; i++)
+        if (strcmp(answer->collections[i].name, find->name) == 0)
+            find->found_id = answer->collections[i].collection_id;
+}
+
+enum qn_status ctl_collection_id(struct ctl *ctl, const char *name, int64_t *ret_id,
+                                 struct qn_error *error)
+{
+    char *end;
+    long long number = strtoll(name, &end, 10);
+    struct find_collection find = {.name = name};
+    struct coord_request request = {.verb = COORD_LIST_COLLECTIONS};
+
+    if (*end == '\0' && number > 0) {
+        *ret_id = number;
+        return QN_STATUS_OK;
+    }
+    if (ctl_call(ctl, &request, find_collection, &find, error) != QN_STATUS_OK)
+        return error->status;
+    if (find.found_id == 0)
+        return error_set(error, QN_STATUS_NOT_FOUND, "no collection is named %s", name);
+    *ret_id = find.found_id;
+    return QN_STATUS_OK;
+}
+
+uint64_t ctl_now_ms(void)
+{
+    struct clock clock = clock_monotonic();
+
+    return clock_now_ms(&clock);
+}
+
+void ctl_nap_ms(uint32_t ms)
+{
+    struct timespec nap = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+
+    (void)nanosleep(&nap, NULL);
+}

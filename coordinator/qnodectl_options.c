@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coordinator/qnodectl.h"
+
+#include "base/check.h"
+#include "base/limits.h"
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum option_letter {
+    OPTION_BUS = 256,
+    OPTION_CLUSTER,
+    OPTION_COLLECTION,
+    OPTION_DEADLINE,
+    OPTION_DST,
+    OPTION_HELP,
+    OPTION_K,
+    OPTION_LIMIT,
+    OPTION_NODES,
+    OPTION_QUERY,
+    OPTION_SEGMENTS,
+    OPTION_SRC,
+    OPTION_TIMEOUT,
+    OPTION_WAIT,
+};
+
+static const struct option options[] = {
+    {"bus", required_argument, NULL, OPTION_BUS},
+    {"cluster", required_argument, NULL, OPTION_CLUSTER},
+    {"collection", required_argument, NULL, OPTION_COLLECTION},
+    {"deadline-ms", required_argument, NULL, OPTION_DEADLINE},
+    {"dst", required_argument, NULL, OPTION_DST},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"k", required_argument, NULL, OPTION_K},
+    {"limit-queries", required_argument, NULL, OPTION_LIMIT},
+    {"nodes", required_argument, NULL, OPTION_NODES},
+    {"output", required_argument, NULL, 'o'},
+    {"query", required_argument, NULL, OPTION_QUERY},
+    {"segments", required_argument, NULL, OPTION_SEGMENTS},
+    {"src", required_argument, NULL, OPTION_SRC},
+    {"timeout-s", required_argument, NULL, OPTION_TIMEOUT},
+    {"wait", no_argument, NULL, OPTION_WAIT},
+    {NULL, 0, NULL, 0},
+};
+
+int ctl_usage(const char *format, ...)
+{
+    va_list arguments;
+
+    (void)fprintf(stderr, "qnodectl: ");
+    va_start(arguments, format);
+    (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    (void)fprintf(stderr, "\nnext: qnodectl --help, or qnodectl VERB --help for its examples\n");
+    return 2;
+}
+
+static bool parse_number(const char *text, int64_t min, int64_t max, int64_t *ret_value)
+{
+    char *end;
+    long long value = strtoll(text, &end, 10);
+
+    if (*text == '\0' || *end != '\0' || value < min || value > max)
+        return false;
+    *ret_value = value;
+    return true;
+}
+
+static bool parse_u32(const char *text, uint32_t max, uint32_t *ret_value)
+{
+    int64_t value;
+
+    if (!parse_number(text, 1, max, &value))
+        return false;
+    *ret_value = (uint32_t)value;
+    return true;
+}
+
+/* "1,2,3" */
+static bool parse_ids(const char *text, struct ctl_ids *ret_ids)
+{
+    char *copy = strdup(text), *rest = copy, *word;
+    struct ctl_ids ids = {.values = calloc(strlen(text) + 1, sizeof *ids.values)};
+    bool good = true;
+
+    CHECK(copy != NULL && ids.values != NULL);
+    while (good && (word = strsep(&rest, ",")) != NULL)
+        good =
+            ids.count < CTL_IDS_MAX && parse_number(word, 1, INT64_MAX, &ids.values[ids.count++]);
+    free(copy);
+    free(ret_ids->values);
+    *ret_ids = ids;
+    return good;
+}
+
+static bool parse_output(const char *name, bool *ret_json)
+{
+    *ret_json = strcmp(name, "json") == 0;
+    return *ret_json || strcmp(name, "table") == 0;
+}
+
+static bool parse_text(const char *text, const char **ret_text)
+{
+    *ret_text = text;
+    return *text != '\0';
+}
+
+static bool parse_option(int letter, struct ctl_arguments *arguments)
+{
+    switch (letter) {
+    case OPTION_BUS:
+        return parse_text(optarg, &arguments->bus);
+    case OPTION_CLUSTER:
+        return parse_text(optarg, &arguments->cluster);
+    case OPTION_COLLECTION:
+        return parse_text(optarg, &arguments->collection);
+    case OPTION_DEADLINE:
+        return parse_u32(optarg, LIMIT_SEARCH_MS_MAX, &arguments->deadline_ms);
+    case OPTION_DST:
+        return parse_ids(optarg, &arguments->dst);
+    case OPTION_K:
+        return parse_u32(optarg, LIMIT_K_MAX, &arguments->k);
+    case OPTION_LIMIT:
+        return parse_u32(optarg, UINT32_MAX, &arguments->limit_queries);
+    case OPTION_NODES:
+        return parse_ids(optarg, &arguments->nodes);
+    case OPTION_QUERY:
+        return parse_text(optarg, &arguments->query);
+    case OPTION_SEGMENTS:
+        return parse_ids(optarg, &arguments->segments);
+    case OPTION_SRC:
+        return parse_number(optarg, 1, INT64_MAX, &arguments->src);
+    case OPTION_TIMEOUT:
+        return parse_u32(optarg, 86400, &arguments->timeout_s);
+    case 'o':
+        return parse_output(optarg, &arguments->json);
+    default:
+        return false;
+    }
+}
+
+/* Options without a value. */
+static bool parse_flag(int letter, struct ctl_arguments *arguments)
+{
+    if (letter == OPTION_HELP || letter == 'h')
+        arguments->help = true;
+    else if (letter == OPTION_WAIT)
+        arguments->wait = true;
+    else
+        return false;
+    return true;
+}
+
+static const char *environment(const char *name, const char *otherwise)
+{
+    const char *value = getenv(name);
+
+    return value != NULL && *value != '\0' ? value : otherwise;
+}
+
+bool ctl_parse(int argc, char **argv, struct ctl_arguments *ret_arguments)
+{
+    struct ctl_arguments arguments = {.bus = environment("QNODE_BUS", NULL),
+                                      .cluster = environment("QNODE_CLUSTER", "default"),
+                                      .timeout_s = 300};
+    int letter;
+    bool good = true;
+
+    while (good && (letter = getopt_long(argc, argv, "ho:", options, NULL)) >= 0) {
+        if (parse_flag(letter, &arguments))
+            continue;
+        good = letter != '?' && parse_option(letter, &arguments);
+        if (!good && letter != '?')
+            (void)fprintf(stderr, "qnodectl: %s: not a value of this option\n", optarg);
+    }
+    arguments.words = argv + optind;
+    arguments.words_count = (size_t)(argc - optind);
+    *ret_arguments = arguments;
+    return good;
+}
+
+void ctl_arguments_done(struct ctl_arguments *arguments)
+{
+    free(arguments->nodes.values);
+    free(arguments->segments.values);
+    free(arguments->dst.values);
+}
