@@ -16,12 +16,13 @@
 struct agent_options {
     int64_t node_id;
     const char *cluster;
-    const char *state_dir;      /* holds node.state: boot and term */
-    uint64_t budget_bytes;      /* after headroom; see memory.h */
+    const char *state_dir; /* holds node.state: boot and term */
+    uint64_t budget_bytes; /* after headroom; see memory.h */
     uint64_t release_grace_ms;
     unsigned numa_count;
     uint64_t numa_total_bytes[64];
-    /* Fills the figures that only the host knows (anon, locked, limit, available, heap); NULL: zeros. */
+    /* Fills the figures that only the host knows (anon, locked, limit, available, heap); NULL:
+     * zeros. */
     void (*read_memory)(void *owner, struct memory_report *report);
     void *read_memory_owner;
     struct transport transport; /* stays the caller's */
@@ -32,18 +33,23 @@ struct agent_options {
 
 struct agent;
 
-/* Reads the state (a missing one is a first start), takes boot + 1 and makes it durable, subscribes
- * control, ask and search. */
+/* Reads the state (a missing one is a first start; a damaged one CORRUPT, another node's CONFLICT),
+ * takes boot + 1 and makes it durable, subscribes control, ask and search. After a failure the
+ * transport must not be used for anything but its close. */
 enum qn_status agent_open(const struct agent_options *options, struct agent **ret_agent,
                           struct qn_error *error);
 /* Node thread. Returns the time (clock, us) at which it must be called again at the latest. */
 uint64_t agent_poll(struct agent *agent);
 /* Node thread: sleeps until something is in an inbox or until_us. */
 void agent_wait(struct agent *agent, uint64_t until_us);
-/* Any thread: agent_wait returns at once. */
+/* Any thread, and signal handlers: agent_wait returns at once. */
 void agent_wake(struct agent *agent);
-/* Node thread: says Leaving in reports and answers LEAVING to asks; searches are still answered. */
+/* Node thread: says Leaving in reports and answers LEAVING to asks; searches are still answered,
+ * loads under way are cancelled. */
 void agent_leave(struct agent *agent);
+/* Node thread: searches were taken and are not answered yet (who ends the process waits for them).
+ */
+bool agent_is_searching(const struct agent *agent);
 /* Memory only: after the transport's and the executor's threads are gone. Releases all segments. */
 void agent_close(struct agent *agent);
 

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From finished chunks to bytes on the bus. Every part of an answer carries what it covers with the
+ * epochs, so that a client never joins parts of two answers; part 0 carries the refusals too. */
+#include "agent/dispatch_internal.h"
+
+#include "agent/reduce.h"
+#include "base/log.h"
+#include "channel/codec.h"
+#include <stdatomic.h>
+#include <string.h>
+
+static const char room[] = "agent";
+
+enum {
+    ANSWER_ENVELOPE_BYTES = 1024, /* names, text and numbers, at most */
+    ANSWER_EPOCH_BYTES = 24,
+    ANSWER_REFUSAL_BYTES = 24,
+};
+
+static void publish(struct search_job *job, struct message *message)
+{
+    struct agent *agent = job->agent;
+    const struct transport *transport = &agent->options.transport;
+    struct qn_error error = {0};
+    const uint8_t *bytes;
+    size_t size;
+
+    message->cluster = agent->cluster;
+    message->sender = agent->sender;
+    message->boot = agent->state.boot;
+    message->term = job->term;
+    message->request_id = job->message.request_id;
+    message->reply_to = "";
+    message->kind = MESSAGE_SEARCH_ANSWER;
+    arena_reset(&job->encoded);
+    if (codec_encode(message, &job->encoded, &bytes, &size, &error) != QN_STATUS_OK) {
+        LOG_WARNING(room, "cannot encode a search answer: %s", error.text);
+        return;
+    }
+    enum qn_status status =
+        transport->ops->publish(transport->self, job->message.reply_to, NULL, bytes, size);
+    if (status != QN_STATUS_OK)
+        LOG_DEBUG(room, "publish on %s: %s", job->message.reply_to, qn_status_text(status));
+}
+
+void dispatch_answer_status(struct search_job *job, enum qn_status status, const char *text)
+{
+    struct message message = {
+        .search_answer = {.status = status, .text = text, .parts = 1},
+    };
+
+    if (job->message.reply_to[0] != '\0')
+        publish(job, &message);
+}
+
+static bool reduce(struct search_job *job, size_t *ret_hits_count)
+{
+    uint32_t nq = job->message.search_request.nq;
+    struct topk *best = NULL;
+
+    for (unsigned i = 0; i < job->chunks_count; i++) {
+        const struct job_chunk *chunk = &job->chunks[i];
+        if (!chunk->ran)
+            continue;
+        if (best == NULL)
+            best = chunk->topks;
+        else
+            reduce_merge(best, chunk->topks, nq);
+    }
+    if (best == NULL)
+        return false;
+    *ret_hits_count = reduce_collect(best, nq, job->hit_counts, job->hits);
+    return true;
+}
+
+/* Fills covered, epochs and refusals; false when there is no memory for them. */
+static bool fill_coverage(struct search_job *job, struct search_answer *answer)
+{
+    size_t covered_bytes = (job->message.search_request.segments_count + 7) / 8;
+    uint8_t *covered = arena_calloc(&job->arena, covered_bytes, 1);
+    struct qn_epoch *epochs = arena_calloc(&job->arena, job->targets_count + 1, sizeof *epochs);
+
+    if (covered == NULL || epochs == NULL)
+        return false;
+    for (uint32_t i = 0; i < job->targets_count; i++) {
+        const struct job_target *target = &job->targets[i];
+        if (target->outcome == QN_STATUS_OK) {
+            covered[target->index / 8] |= (uint8_t)(1u << target->index % 8);
+            epochs[answer->epochs_count++] = target->epoch;
+        } else {
+            job->refused[job->refused_count++] =
+                (struct refusal){.index = target->index, .status = target->outcome};
+        }
+    }
+    answer->covered = covered;
+    answer->covered_bytes = covered_bytes;
+    answer->epochs = epochs;
+    answer->refused = job->refused;
+    answer->refused_count = job->refused_count;
+    return true;
+}
+
+static void fill_timings(struct search_job *job, struct search_answer *answer)
+{
+    uint64_t now_us = clock_now_us(&job->agent->options.clock);
+    uint64_t started_us = atomic_load(&job->started_us);
+
+    if (started_us == 0)
+        started_us = now_us;
+    answer->queue_us = (uint32_t)(started_us - job->received_us);
+    answer->search_us = (uint32_t)(now_us - started_us);
+}
+
+static size_t part_bytes(const struct search_job *job)
+{
+    const struct transport *transport = &job->agent->options.transport;
+    size_t max_payload = transport->ops->max_payload(transport->self);
+
+    return max_payload < LIMIT_ANSWER_PART_BYTES ? max_payload : LIMIT_ANSWER_PART_BYTES;
+}
+
+static void publish_parts(struct search_job *job, const struct search_answer *whole)
+{
+    struct reduce_room room_in_part = {
+        .part_bytes = part_bytes(job),
+        .envelope_bytes =
+            ANSWER_ENVELOPE_BYTES + whole->covered_bytes + whole->epochs_count * ANSWER_EPOCH_BYTES,
+        .head_bytes = whole->refused_count * ANSWER_REFUSAL_BYTES,
+    };
+    uint32_t nq = (uint32_t)whole->hit_counts_count;
+    struct reduce_part *parts = arena_alloc(&job->arena, (nq + 1) * sizeof *parts);
+    size_t parts_count = 0;
+
+    if (parts != NULL)
+        parts_count = reduce_parts(whole->hit_counts, nq, &room_in_part, parts);
+    if (parts_count == 0) {
+        dispatch_answer_status(job, parts == NULL ? QN_STATUS_BUSY : QN_STATUS_UNSUPPORTED,
+                               "the hits of one query do not fit a message of this bus");
+        return;
+    }
+    for (uint32_t i = 0; i < parts_count; i++) {
+        struct message message = {.search_answer = *whole};
+        struct search_answer *answer = &message.search_answer;
+        answer->part = i;
+        answer->parts = (uint32_t)parts_count;
+        answer->first_query = parts[i].first_query;
+        answer->hit_counts = whole->hit_counts + parts[i].first_query;
+        answer->hit_counts_count = parts[i].queries_count;
+        answer->hits = whole->hits + parts[i].first_hit;
+        answer->hits_count = parts[i].hits_count;
+        answer->refused_count = i == 0 ? whole->refused_count : 0;
+        publish(job, &message);
+    }
+}
+
+/* Nothing is covered though there was something to search: the answer as a whole says why. */
+static enum qn_status status_of(const struct search_job *job, const struct search_answer *answer)
+{
+    if (answer->epochs_count > 0)
+        return QN_STATUS_OK;
+    for (uint32_t i = 0; i < job->targets_count; i++)
+        if (job->targets[i].outcome == QN_STATUS_TIMEOUT)
+            return QN_STATUS_TIMEOUT;
+    return job->targets_count > 0 ? QN_STATUS_BUSY : QN_STATUS_OK;
+}
+
+void dispatch_answer(struct search_job *job)
+{
+    struct search_answer answer = {.text = ""};
+    size_t hits_count = 0;
+
+    if (job->message.reply_to[0] == '\0')
+        return;
+    if (!fill_coverage(job, &answer)) {
+        dispatch_answer_status(job, QN_STATUS_BUSY, "no memory left for this search");
+        return;
+    }
+    answer.status = status_of(job, &answer);
+    if (answer.status != QN_STATUS_OK)
+        answer.text = answer.status == QN_STATUS_TIMEOUT ? "no segment was searched in time"
+                                                         : "the queue of searches is full";
+    if (answer.epochs_count > 0 && reduce(job, &hits_count)) {
+        answer.hit_counts = job->hit_counts;
+        answer.hit_counts_count = job->message.search_request.nq;
+        answer.hits = job->hits;
+        answer.hits_count = hits_count;
+    }
+    fill_timings(job, &answer);
+    publish_parts(job, &answer);
+}

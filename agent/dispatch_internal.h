@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One search between its decoding and its answer; dispatch.c tells who owns what when. */
+#ifndef AGENT_DISPATCH_INTERNAL_H
+#define AGENT_DISPATCH_INTERNAL_H
+
+#include "agent/agent_internal.h"
+#include "segstore/search.h"
+
+/* A segment that is searched: pinned until the answer is out. */
+struct job_target {
+    uint32_t index; /* into the request's segment_ids */
+    struct segment *segment;
+    struct qn_epoch epoch; /* as of the pin */
+    /* OK: covered. BUSY: no worker came to it. Else: why it is not covered. Written by the worker
+     * that took the target, read by the last. */
+    enum qn_status outcome;
+};
+
+/* The targets on one NUMA node; its chunks take them by the counter. */
+struct job_group {
+    unsigned numa_node;
+    uint32_t first, count; /* in job->order */
+    uint64_t work;         /* multiply-adds */
+    unsigned chunks_count;
+    _Atomic uint32_t next;
+};
+
+/* What one worker runs, with top-k sets of its own. */
+struct job_chunk {
+    struct task task;
+    struct search_job *job;
+    struct job_group *group;
+    struct topk *topks;     /* nq */
+    unsigned char *storage; /* of the topks' hits: nq x topk_stride */
+    unsigned char *backup;  /* topks and storage before the segment under way */
+    bool ran;
+};
+
+struct search_job {
+    struct agent *agent;
+    struct search_job *next; /* idle list */
+    struct agent_event finished;
+
+    struct arena arena;   /* the decoded request and what belongs to it */
+    struct arena encoded; /* one part of the answer at a time */
+    struct message message;
+    uint64_t term, received_us, deadline_us;
+    _Atomic uint64_t started_us; /* by the first worker; 0 before */
+    uint64_t scratch_bytes;      /* reserved in the ledger */
+    void *scratch;
+
+    uint32_t k; /* min(asked, rows of all targets) */
+    enum qn_metric metric;
+    struct job_target *targets; /* in the request's order */
+    uint32_t targets_count;
+    uint32_t *order;         /* indices of targets, group by group */
+    struct refusal *refused; /* room for all segments of the request */
+    uint32_t refused_count;
+
+    struct job_group *groups;
+    unsigned groups_count;
+    struct job_chunk *chunks;
+    unsigned chunks_count;
+    _Atomic unsigned pending; /* chunks not through; who takes it to 0 answers */
+    size_t topk_stride;
+    struct qn_hit *hits; /* of the answer: nq x k */
+    uint32_t *hit_counts;
+};
+
+/* dispatch_plan.c: groups, chunks and scratch. BUSY: does not fit now. Node thread. */
+enum qn_status dispatch_plan(struct search_job *job);
+/* The search as one chunk is short enough for the node thread. */
+bool dispatch_is_short(const struct search_job *job);
+
+/* dispatch_run.c: any thread. */
+void dispatch_run_chunk(struct task *task);
+/* A chunk is through, or was never taken by the executor. The last one answers. */
+void dispatch_leave_chunk(struct search_job *job);
+
+/* dispatch_answer.c: the whole answer, from whatever chunks ran. Any thread. */
+void dispatch_answer(struct search_job *job);
+/* Nothing was searched: status and text for all of it. */
+void dispatch_answer_status(struct search_job *job, enum qn_status status, const char *text);
+
+#endif
