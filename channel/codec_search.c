@@ -230,7 +230,9 @@ static void check_hits(struct codec *codec, const struct search_answer *answer)
 static void search_answer_check(struct codec *codec, const struct search_answer *answer)
 {
     codec_check_status(codec, answer->status);
-    codec_check_page(codec, answer->part, answer->parts, LIMIT_QUERIES_PER_REQUEST_MAX);
+    codec_check_range(codec, "parts", answer->parts, 1, LIMIT_QUERIES_PER_REQUEST_MAX);
+    codec_check_range(codec, "part", answer->part, 0,
+                      answer->parts == 0 ? 0 : (uint64_t)answer->parts - 1);
     check_covered(codec, answer);
     check_hits(codec, answer);
     if (!codec_check_list(codec, "search_answer.refused", answer->refused_count,

@@ -1,0 +1,15 @@
+# The wire: codec, golden bytes, subjects; the contract of the transports.
+set(GOLDEN golden/codec_bench.c golden/samples.c golden/samples_same.c)
+foreach(name channel_bounds channel_codec channel_golden)
+  qnode_test(${name}_test unit/${name}_test.c ${GOLDEN} LIBS channel)
+endforeach()
+target_compile_definitions(channel_golden_test PRIVATE
+  GOLDEN_DIR="${CMAKE_CURRENT_SOURCE_DIR}/golden")
+qnode_test(channel_subject_test unit/channel_subject_test.c LIBS channel)
+
+# Another implementation of protobuf must agree on every byte.
+find_program(PROTOC protoc)
+if(PROTOC)
+  add_test(NAME channel_protoc_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/golden/protoc_check.sh
+    ${CMAKE_SOURCE_DIR}/channel/proto ${CMAKE_CURRENT_SOURCE_DIR}/golden)
+endif()
