@@ -26,6 +26,7 @@ struct writer {
     struct writer_sink sink;
     struct stream keys, vectors;
     uint64_t rows_count; /* appended */
+    uint64_t first_row;  /* what the caller calls row 0 */
     float *row;          /* dim */
     float *block;        /* dim x 16 */
 };
@@ -125,6 +126,11 @@ enum qn_status writer_open(const struct segment_facts *facts, struct writer_sink
     return QN_STATUS_OK;
 }
 
+void writer_count_rows_from(struct writer *writer, uint64_t first_row)
+{
+    writer->first_row = first_row;
+}
+
 static enum qn_status flush_block(struct writer *writer, struct qn_error *error)
 {
     size_t block_bytes = writer->header.facts.dim * LIMIT_BLOCK_ROWS * sizeof(float);
@@ -142,8 +148,8 @@ static enum qn_status append_row(struct writer *writer, const float *row, struct
 
     memcpy(writer->row, row, facts->dim * sizeof(float));
     if (rows_prepare(facts->metric, facts->dim, writer->row, &reason) != QN_STATUS_OK)
-        return error_set(error, QN_STATUS_CORRUPT, "row %" PRIu64 ": %s", writer->rows_count,
-                         reason.text);
+        return error_set(error, QN_STATUS_CORRUPT, "row %" PRIu64 ": %s",
+                         writer->first_row + writer->rows_count, reason.text);
     rows_to_block(writer->row, facts->dim, lane, writer->block);
     writer->rows_count++;
     return lane == LIMIT_BLOCK_ROWS - 1 ? flush_block(writer, error) : QN_STATUS_OK;

@@ -17,8 +17,10 @@ struct writer;
 
 enum qn_status writer_open(const struct segment_facts *facts, struct writer_sink sink,
                            struct writer **ret_writer, struct qn_error *error);
+/* Errors count rows from first_row (the number in the caller's input) instead of 0. */
+void writer_count_rows_from(struct writer *writer, uint64_t first_row);
 /* rows: rows_count x dim, row-major; for cosine they are normalised on the way. A row that the
- * metric refuses is QN_STATUS_CORRUPT: "row 17: value 3 is NaN" (rows of the segment from 0).
+ * metric refuses is QN_STATUS_CORRUPT: "row 17: value 3 is NaN".
  * After an error the writer can only be freed. */
 enum qn_status writer_append(struct writer *writer, const int64_t *primary_keys, const float *rows,
                              size_t rows_count, struct qn_error *error);
