@@ -8,13 +8,13 @@
 #include "channel/message.h"
 #include "qnode/search.h"
 
-/* Sends a message to a subject; cluster, sender and (when ret_request_id is given) request_id and
- * reply_to of the envelope are filled in; term, boot and body are the caller's. Any thread. */
+/* Sends a message to a subject. Cluster and sender of the envelope are filled in; the rest is the
+ * caller's. Answers to control messages come as events: see QN_FEED_EVENTS. Any thread. */
 enum qn_status qn_send(struct qn_client *client, const char *subject, struct message *message,
                        struct qn_error *error);
 
-/* Sends a request to the coordinator's API and waits for all pages of the answer. on_answer is called
- * once per page, in order; the message is valid during the call. Repeats the request until
+/* Sends a request to the coordinator's API and waits for all pages of the answer. on_answer is
+ * called once per page, in order; the message is valid during the call. Repeats the request until
  * timeout_ms (requests are idempotent). NO_RESPONDERS: no coordinator is running. */
 typedef void qn_on_answer(void *owner, const struct coord_answer *answer);
 enum qn_status qn_coord_call(struct qn_client *client, const struct coord_request *request,

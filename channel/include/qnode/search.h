@@ -20,7 +20,8 @@ enum qn_status qn_client_open(const struct qn_client_options *options,
 /* No call may be running. NULL is fine. */
 void qn_client_close(struct qn_client *client);
 
-/* While a segment has two copies in a hand-off: ask all of them (the first answer counts), or one. */
+/* While a segment has two copies in a hand-off: ask all of them (the first answer counts), or one.
+ */
 enum qn_copy_policy {
     QN_COPY_POLICY_ALL = 0,
     QN_COPY_POLICY_ONE = 1,
@@ -47,14 +48,14 @@ struct qn_search_result {
     struct qn_epoch version; /* of the view that the result is about */
     uint64_t readable_version;
     uint32_t nq, k;
-    uint32_t *hit_counts;  /* nq */
-    struct qn_hit *hits;   /* nq x k: hits of query q start at q * k, best first */
+    uint32_t *hit_counts; /* nq */
+    struct qn_hit *hits;  /* nq x k: hits of query q start at q * k, best first */
     struct qn_missing_segment *missing;
     size_t missing_count;
     uint32_t segments_count; /* readable segments the search was about */
     uint32_t requests_count; /* messages sent to agents */
     uint32_t retried_count;  /* of these: asked again, or another copy, after a refusal or loss */
-    bool overlap;            /* some segment had more than one copy in the view: a hand-off was on */
+    bool overlap; /* some segment had more than one copy in the view: a hand-off was on */
     uint64_t took_us;
 };
 

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Opening and closing of a client handle, and what its calls share. */
+#include "channel/client.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "channel/codec.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum { CONNECT_DEFAULT_MS = 2000 };
+
+enum qn_status client_check_fork(const struct qn_client *client, struct qn_error *error)
+{
+    pid_t pid = getpid();
+
+    if (pid == client->pid)
+        return QN_STATUS_OK;
+    return error_set(error, QN_STATUS_FORKED,
+                     "client handle was opened by process %d and is used in its child %d: "
+                     "open a new one after fork",
+                     (int)client->pid, (int)pid);
+}
+
+static void on_reply(void *owner, struct bus_message *message)
+{
+    struct qn_client *client = owner;
+
+    if (!client_calls_is_view_id(client_calls_id_of(message->subject))) {
+        client_calls_route(&client->calls, message);
+        return;
+    }
+    client_views_offer(&client->views, message);
+    client_calls_poke_all(&client->calls);
+}
+
+static void on_query(void *owner, struct bus_message *message)
+{
+    struct qn_client *client = owner;
+
+    client_feed_offer(client, QN_FEED_QUERY, message);
+    client_views_offer(&client->views, message);
+    client_calls_poke_all(&client->calls);
+}
+
+static enum qn_status subscribe(struct qn_client *client, struct qn_error *error)
+{
+    struct subject replies = subject_reply_all(client->cluster, client->id);
+    struct subject queries = subject_query_all(client->cluster);
+    const struct transport *transport = &client->transport;
+    enum qn_status status =
+        transport->ops->subscribe(transport->self, replies.text, on_reply, client, error);
+
+    if (status != QN_STATUS_OK)
+        return status;
+    return transport->ops->subscribe(transport->self, queries.text, on_query, client, error);
+}
+
+static enum qn_status name_client(struct qn_client *client, struct qn_error *error)
+{
+    uint8_t random[CLIENT_ID_BYTES];
+    uint64_t seed;
+
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random ||
+        getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        return error_errno(error, errno, "client: random id");
+    for (size_t i = 0; i < sizeof random; i++)
+        (void)snprintf(client->id + 2 * i, 3, "%02x", random[i]);
+    (void)snprintf(client->sender, sizeof client->sender, "client/%s", client->id);
+    if (client_views_init(&client->views, seed) != QN_STATUS_OK)
+        return error_set(error, QN_STATUS_NO_MEMORY, "client: views");
+    return QN_STATUS_OK;
+}
+
+static enum qn_status check_options(const struct qn_client_options *options, struct qn_error *error)
+{
+    if (options == NULL || options->url == NULL)
+        return error_set(error, QN_STATUS_INVALID, "client: url is missing");
+    if (options->cluster == NULL || !subject_cluster_is_valid(options->cluster))
+        return error_set(error, QN_STATUS_INVALID,
+                         "client: cluster \"%.64s\" is not 1 to 64 of A-Z a-z 0-9 _ -",
+                         options->cluster == NULL ? "" : options->cluster);
+    return QN_STATUS_OK;
+}
+
+/* Memory of our own, and the locks unless a forked child may have got them locked. */
+static void client_free(struct qn_client *client, bool is_child)
+{
+    client_calls_done(&client->calls, is_child);
+    client_views_done(&client->views, is_child);
+    if (!is_child)
+        (void)pthread_mutex_destroy(&client->feeds_lock);
+    free(client->url);
+    free(client->cluster);
+    free(client);
+}
+
+static enum qn_status open_bus(struct qn_client *client, uint64_t connect_ms,
+                               struct qn_error *error)
+{
+    enum qn_status status = name_client(client, error);
+
+    if (status == QN_STATUS_OK)
+        status = transport_open(client->url, client->sender, connect_ms, &client->transport, error);
+    if (status != QN_STATUS_OK)
+        return status;
+    status = subscribe(client, error);
+    if (status != QN_STATUS_OK)
+        client->transport.ops->close(client->transport.self);
+    return status;
+}
+
+enum qn_status qn_client_open(const struct qn_client_options *options,
+                              struct qn_client **ret_client, struct qn_error *error)
+{
+    enum qn_status status = check_options(options, error);
+
+    if (status != QN_STATUS_OK)
+        return status;
+    struct qn_client *client = aligned_alloc(_Alignof(struct qn_client), sizeof *client);
+    if (client == NULL)
+        return error_set(error, QN_STATUS_NO_MEMORY, "client");
+    memset(client, 0, sizeof *client);
+    client_calls_init(&client->calls);
+    CHECK(pthread_mutex_init(&client->feeds_lock, NULL) == 0);
+    client->pid = getpid();
+    client->clock = clock_monotonic();
+    client->url = strdup(options->url);
+    client->cluster = strdup(options->cluster);
+    if (client->url == NULL || client->cluster == NULL)
+        status = error_set(error, QN_STATUS_NO_MEMORY, "client");
+    else
+        status = open_bus(
+            client, options->connect_ms == 0 ? CONNECT_DEFAULT_MS : options->connect_ms, error);
+    if (status != QN_STATUS_OK)
+        client_free(client, false);
+    else
+        *ret_client = client;
+    return status;
+}
+
+void qn_client_close(struct qn_client *client)
+{
+    if (client == NULL)
+        return;
+    bool is_child = getpid() != client->pid;
+    /* The child's copy of the connection is the parent's to end, and the bus's threads are not
+     * here: its memory stays with the child until it ends. */
+    if (!is_child)
+        client->transport.ops->close(client->transport.self);
+    client_free(client, is_child);
+}
+
+enum qn_status client_publish(struct qn_client *client, struct arena *arena,
+                              const struct subject *subject, struct message *message,
+                              struct qn_error *error)
+{
+    const char *reply_to =
+        message->reply_to != NULL && message->reply_to[0] != '\0' ? message->reply_to : NULL;
+    const uint8_t *bytes;
+    size_t size;
+
+    message->cluster = client->cluster;
+    message->sender = client->sender;
+    arena_reset(arena);
+    enum qn_status status = codec_encode(message, arena, &bytes, &size, error);
+    if (status != QN_STATUS_OK)
+        return status;
+    status = client->transport.ops->publish(client->transport.self, subject->text, reply_to, bytes,
+                                            size);
+    if (status != QN_STATUS_OK)
+        (void)error_set(error, status, "publish %zu bytes on %.100s: %s", size, subject->text,
+                        qn_status_text(status));
+    return status;
+}
+
+enum qn_status qn_send(struct qn_client *client, const char *subject, struct message *message,
+                       struct qn_error *error)
+{
+    enum qn_status status = client_check_fork(client, error);
+    struct subject to;
+    struct arena arena;
+
+    if (status != QN_STATUS_OK)
+        return status;
+    if (!subject_is_valid(subject))
+        return error_set(error, QN_STATUS_INVALID, "send: subject \"%.64s\" is not valid", subject);
+    (void)snprintf(to.text, sizeof to.text, "%s", subject);
+    arena_init(&arena, LIMIT_DECODE_ARENA_BYTES);
+    status = client_publish(client, &arena, &to, message, error);
+    arena_done(&arena);
+    return status;
+}

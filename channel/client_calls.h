@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Calls in progress, and the way of a reply to the call that waits for it.
+ *
+ * A call has a slot for its time: a ring into which the bus's threads put replies, a waiter on
+ * which its thread sleeps, and arenas. A request id is
+ *
+ *     call number (38 bits) | slot (10 bits) | request of the call (16 bits)
+ *
+ * and the last token of its reply subject. Slots are used again, call numbers are not: a late reply
+ * finds another number in its slot and is dropped; one that slips in while the slot changes hands
+ * is dropped by the new owner, who looks at the id again. So the bus's threads need no lock. */
+#ifndef CHANNEL_CLIENT_CALLS_H
+#define CHANNEL_CLIENT_CALLS_H
+
+#include "base/arena.h"
+#include "base/ring.h"
+#include "channel/transport.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+    CLIENT_CALLS_SLOTS = 1024, /* the last one is never a call's: its ids ask for views */
+    CLIENT_CALLS_VIEW_SLOT = CLIENT_CALLS_SLOTS - 1,
+    CLIENT_CALLS_RING_SLOTS = 1024, /* replies not yet taken; more are lost, and asked for again */
+    CLIENT_CALLS_REQUEST_BITS = 16,
+    CLIENT_CALLS_SLOT_BITS = 10,
+    CLIENT_CALLS_SEARCH_BYTES = 64 << 20, /* what one search may take */
+};
+
+struct client_call {
+    _Atomic uint64_t number; /* call number | slot; 0: free */
+    struct waiter waiter;
+    struct ring ring; /* of struct bus_message */
+    _Atomic bool is_poked;
+    uint32_t slot;
+    struct arena search_arena, decode_arena, encode_arena;
+    struct client_call *next_free;
+};
+
+struct client_calls {
+    pthread_mutex_t lock;                                    /* of all but slots */
+    _Atomic(struct client_call *) slots[CLIENT_CALLS_SLOTS]; /* set once, on first use */
+    uint32_t slots_count;
+    struct client_call *free;
+    uint64_t calls_count; /* so far: the next number */
+};
+
+void client_calls_init(struct client_calls *calls);
+/* After the transport's close. In a forked child nothing of the bus is touched. */
+void client_calls_done(struct client_calls *calls, bool is_child);
+/* NULL: too many at once (BUSY), or no memory. */
+struct client_call *client_calls_take(struct client_calls *calls);
+void client_calls_give_back(struct client_calls *calls, struct client_call *call);
+/* The first of the call's 2^16 request ids. */
+uint64_t client_call_first_id(const struct client_call *call);
+/* The next reply that is for this call, with its id; NULL: none. The caller releases it. */
+struct bus_message *client_call_pop(struct client_call *call, uint64_t *ret_request_id);
+/* Any thread: the call looks around (at views). */
+void client_calls_poke_all(struct client_calls *calls);
+/* Bus thread: hands the reply to its call, or drops it. */
+void client_calls_route(struct client_calls *calls, struct bus_message *message);
+/* 0: the subject ends in no id. */
+uint64_t client_calls_id_of(const char *reply_subject);
+/* True for ids that ask for views. */
+bool client_calls_is_view_id(uint64_t request_id);
+
+#endif

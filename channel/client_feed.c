@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Feeds: reports, receipts and the query channel as a stream of decoded messages. A bus cannot be
+ * unsubscribed from, so the client subscribes once to each kind, at the first feed that wants it,
+ * and hands each open feed a copy. A full feed loses what comes and counts it. */
+#include "channel/client.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "channel/codec.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { FEED_BYTES_MAX = 64 << 20 };
+
+struct feed_item {
+    size_t size;
+    uint8_t bytes[];
+};
+
+struct qn_feed {
+    struct ring ring;
+    struct waiter waiter;
+    struct qn_client *client;
+    unsigned what;
+    _Atomic size_t bytes_waiting;
+    _Atomic uint64_t dropped;
+    struct arena arena; /* of the message that the caller holds */
+    struct message message;
+};
+
+static bool feed_push(struct qn_feed *feed, const struct bus_message *message)
+{
+    if (atomic_fetch_add(&feed->bytes_waiting, message->size) + message->size > FEED_BYTES_MAX)
+        return false;
+    struct feed_item *item = malloc(sizeof *item + message->size);
+    if (item == NULL)
+        return false;
+    item->size = message->size;
+    memcpy(item->bytes, message->bytes, message->size);
+    if (ring_push(&feed->ring, item))
+        return true;
+    free(item);
+    return false;
+}
+
+void client_feed_offer(struct qn_client *client, unsigned what, const struct bus_message *message)
+{
+    if (message->no_responders || message->size == 0 || message->size > LIMIT_MESSAGE_BYTES_MAX)
+        return;
+    (void)pthread_mutex_lock(&client->feeds_lock);
+    for (size_t i = 0; i < CLIENT_FEEDS_MAX; i++) {
+        struct qn_feed *feed = client->feeds[i];
+        if (feed == NULL || !(feed->what & what) || feed_push(feed, message))
+            continue;
+        atomic_fetch_sub(&feed->bytes_waiting, message->size);
+        atomic_fetch_add(&feed->dropped, 1);
+    }
+    (void)pthread_mutex_unlock(&client->feeds_lock);
+}
+
+static void on_report(void *owner, struct bus_message *message)
+{
+    client_feed_offer(owner, QN_FEED_REPORTS, message);
+    message->release(message);
+}
+
+static void on_event(void *owner, struct bus_message *message)
+{
+    client_feed_offer(owner, QN_FEED_EVENTS, message);
+    message->release(message);
+}
+
+/* Subscribes to what no feed wanted so far; the lock is not held while the bus is called. */
+static enum qn_status subscribe_once(struct qn_client *client, unsigned what,
+                                     struct qn_error *error)
+{
+    const struct transport *transport = &client->transport;
+    struct subject reports = subject_report_all(client->cluster);
+    struct subject events = subject_event_all(client->cluster);
+    enum qn_status status = QN_STATUS_OK;
+
+    (void)pthread_mutex_lock(&client->feeds_lock);
+    unsigned missing = what & ~client->feeds_subscribed;
+    client->feeds_subscribed |= missing;
+    (void)pthread_mutex_unlock(&client->feeds_lock);
+    if (missing & QN_FEED_REPORTS)
+        status = transport->ops->subscribe(transport->self, reports.text, on_report, client, error);
+    if (status == QN_STATUS_OK && missing & QN_FEED_EVENTS)
+        status = transport->ops->subscribe(transport->self, events.text, on_event, client, error);
+    return status;
+}
+
+static bool feed_add(struct qn_client *client, struct qn_feed *feed)
+{
+    bool is_added = false;
+
+    (void)pthread_mutex_lock(&client->feeds_lock);
+    for (size_t i = 0; i < CLIENT_FEEDS_MAX && !is_added; i++) {
+        if (client->feeds[i] != NULL)
+            continue;
+        client->feeds[i] = feed;
+        is_added = true;
+    }
+    (void)pthread_mutex_unlock(&client->feeds_lock);
+    return is_added;
+}
+
+static void feed_free(struct qn_feed *feed)
+{
+    struct feed_item *item;
+
+    while ((item = ring_pop(&feed->ring)) != NULL)
+        free(item);
+    ring_done(&feed->ring);
+    arena_done(&feed->arena);
+    free(feed);
+}
+
+enum qn_status qn_feed_open(struct qn_client *client, unsigned what, struct qn_feed **ret_feed,
+                            struct qn_error *error)
+{
+    enum qn_status status = client_check_fork(client, error);
+
+    if (status != QN_STATUS_OK)
+        return status;
+    if (what == 0 || what & ~(unsigned)(QN_FEED_REPORTS | QN_FEED_EVENTS | QN_FEED_QUERY))
+        return error_set(error, QN_STATUS_INVALID, "feed: what is %#x", what);
+    struct qn_feed *feed = aligned_alloc(_Alignof(struct qn_feed), sizeof *feed);
+    if (feed == NULL)
+        return error_set(error, QN_STATUS_NO_MEMORY, "feed");
+    memset(feed, 0, sizeof *feed);
+    feed->client = client;
+    feed->what = what;
+    waiter_init(&feed->waiter);
+    arena_init(&feed->arena, LIMIT_DECODE_ARENA_BYTES);
+    if (ring_init(&feed->ring, LIMIT_INBOX_SLOTS, &feed->waiter) != QN_STATUS_OK) {
+        free(feed);
+        return error_set(error, QN_STATUS_NO_MEMORY, "feed");
+    }
+    if (!feed_add(client, feed)) {
+        feed_free(feed);
+        return error_set(error, QN_STATUS_BUSY, "feed: %d are open on this client",
+                         CLIENT_FEEDS_MAX);
+    }
+    status = subscribe_once(client, what, error);
+    if (status != QN_STATUS_OK)
+        qn_feed_close(feed);
+    else
+        *ret_feed = feed;
+    return status;
+}
+
+static int has_item(void *owner)
+{
+    struct qn_feed *feed = owner;
+
+    return ring_count(&feed->ring) > 0;
+}
+
+/* NULL: it could not be decoded, and is skipped. */
+static const struct message *take_item(struct qn_feed *feed, struct feed_item *item)
+{
+    arena_reset(&feed->arena);
+    enum qn_status status =
+        codec_decode(item->bytes, item->size, &feed->arena, &feed->message, NULL);
+    atomic_fetch_sub(&feed->bytes_waiting, item->size);
+    free(item);
+    return status == QN_STATUS_OK ? &feed->message : NULL;
+}
+
+const struct message *qn_feed_next(struct qn_feed *feed, uint32_t timeout_ms)
+{
+    const struct clock *clock = &feed->client->clock;
+    uint64_t deadline_us = clock_now_us(clock) + (uint64_t)timeout_ms * 1000;
+
+    if (client_check_fork(feed->client, NULL) != QN_STATUS_OK)
+        return NULL;
+    for (;;) {
+        struct feed_item *item = ring_pop(&feed->ring);
+        const struct message *message = item == NULL ? NULL : take_item(feed, item);
+        if (message != NULL)
+            return message;
+        if (item == NULL && !waiter_wait_until(&feed->waiter, has_item, feed, deadline_us))
+            return NULL;
+    }
+}
+
+uint64_t qn_feed_dropped(const struct qn_feed *feed)
+{
+    return atomic_load(&feed->dropped);
+}
+
+void qn_feed_close(struct qn_feed *feed)
+{
+    if (feed == NULL)
+        return;
+    struct qn_client *client = feed->client;
+    if (client_check_fork(client, NULL) == QN_STATUS_OK) {
+        (void)pthread_mutex_lock(&client->feeds_lock);
+        for (size_t i = 0; i < CLIENT_FEEDS_MAX; i++)
+            if (client->feeds[i] == feed)
+                client->feeds[i] = NULL;
+        (void)pthread_mutex_unlock(&client->feeds_lock);
+    }
+    feed_free(feed);
+}
