@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char room[] = "agent";
+
 uint64_t agent_uptime_ms(const struct agent *agent)
 {
     return (clock_now_us(&agent->options.clock) - agent->opened_us) / 1000;
@@ -178,6 +180,8 @@ enum qn_status agent_open(const struct agent_options *options, struct agent **re
         agent_close(agent);
         return status;
     }
+    LOG_INFO(room, "node %" PRId64 " of cluster %s: boot %" PRIu64 ", term %" PRIu64,
+             options->node_id, agent->cluster, agent->state.boot, agent->state.term);
     *ret_agent = agent;
     return QN_STATUS_OK;
 }
