@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/observer.h"
+
+#include "base/hash.h"
+#include "channel/codec.h"
+#include "tests/sim/describe.h"
+#include "tests/sim/world.h"
+#include <inttypes.h>
+#include <string.h>
+
+enum { OBSERVER_TEXT_BYTES = 384 };
+
+void observer_init(struct observer *observer)
+{
+    *observer = (struct observer){.lost_by_kill_us = {0}};
+    arena_init(&observer->arena, LIMIT_DECODE_ARENA_BYTES);
+}
+
+void observer_done(struct observer *observer)
+{
+    arena_done(&observer->arena);
+}
+
+static void note_copies(struct observed_agent *agent, const struct node_report *report)
+{
+    if (report->page == 0)
+        agent->copies_count = 0;
+    for (size_t i = 0; i < report->copies_in_page && agent->copies_count < OBSERVER_COPIES_MAX;
+         i++) {
+        const struct segment_info *segment = &report->copies[i].segment;
+        agent->copies[agent->copies_count++] = (struct observed_copy){
+            .segment_id = segment->segment_id,
+            .state = segment->copy_state,
+            .epoch = segment->epoch,
+            .mem_size = segment->mem_size,
+        };
+    }
+    agent->list_digest = report->copies_digest;
+}
+
+static void note_report(struct observed_agent *agent, const struct message *message)
+{
+    const struct node_report *report = &message->node_report;
+
+    agent->boot = message->boot;
+    agent->report_number = report->report_number;
+    agent->digest = report->copies_digest;
+    agent->ledger_bytes = report->memory.ledger_bytes;
+    agent->reserved_bytes = report->memory.reserved_bytes;
+    agent->budget_bytes = report->memory.budget_bytes;
+    if (report->has_copies)
+        note_copies(agent, report);
+}
+
+bool observer_view_is_empty(const struct observer *observer, int collection_number,
+                            struct qn_epoch version)
+{
+    for (size_t i = 0; i < observer->empty_views_count[collection_number]; i++)
+        if (qn_epoch_compare(observer->empty_views[collection_number][i], version) == 0)
+            return true;
+    return false;
+}
+
+static void note_empty_view(struct world *world, int number, struct qn_epoch version)
+{
+    struct observer *observer = &world->observer;
+
+    if (observer_view_is_empty(observer, number, version))
+        return;
+    if (!world->collection_was_released[number])
+        world_fail(world, "K1", "a view without items, and nobody released the collection");
+    if (observer->empty_views_count[number] < OBSERVER_EMPTY_VIEWS_MAX)
+        observer->empty_views[number][observer->empty_views_count[number]++] = version;
+}
+
+static void note_view(struct world *world, const struct collection_view *view)
+{
+    int number = world_collection_number(world, view->collection_id);
+
+    if (number < 0)
+        return;
+    if (view->items_count == 0 && view->pages <= 1)
+        note_empty_view(world, number, view->version);
+    struct observed_view *known = &world->observer.views[number];
+    int order = known->is_known ? qn_epoch_compare(view->version, known->version) : 1;
+    if (order < 0 || (order == 0 && view->page == 0))
+        return;
+    if (view->page == 0)
+        *known = (struct observed_view){
+            .is_known = true, .version = view->version, .readable_version = view->readable_version};
+    known->items_count += view->items_count;
+    for (size_t i = 0; i < view->items_count; i++)
+        for (size_t c = 0; c < view->items[i].copies_count; c++) {
+            if (known->copies_count == OBSERVER_COPIES_MAX)
+                return;
+            known->copies[known->copies_count][0] = view->items[i].segment_id;
+            known->copies[known->copies_count++][1] = view->items[i].copies[c].node_id;
+        }
+}
+
+static struct observed_request *request_slot(struct observer *observer, const char *reply_to,
+                                             uint64_t *ret_hash)
+{
+    *ret_hash = hash64(reply_to, strlen(reply_to));
+    return &observer->requests[*ret_hash % OBSERVER_REQUESTS_MAX];
+}
+
+static void note_request(struct observer *observer, const struct message *message)
+{
+    const struct search_request *request = &message->search_request;
+    uint64_t hash;
+    struct observed_request *slot = request_slot(observer, message->reply_to, &hash);
+
+    if (request->segments_count > OPTIONS_SEGMENTS_MAX)
+        return;
+    slot->reply_hash = hash;
+    slot->segments_count = (uint32_t)request->segments_count;
+    for (size_t i = 0; i < request->segments_count; i++)
+        slot->segment_ids[i] = request->segment_ids[i];
+}
+
+/* K2: what an answer covers is here, and was not given back. */
+static void check_answer(struct world *world, const struct process *from, const char *subject,
+                         const struct search_answer *answer)
+{
+    const struct observed_agent *agent = &world->observer.agents[from->index - 1];
+    uint64_t hash;
+    const struct observed_request *request = request_slot(&world->observer, subject, &hash);
+
+    for (uint32_t i = 0; request->reply_hash == hash && i < request->segments_count; i++) {
+        int index = world_segment_index(world, request->segment_ids[i]);
+        bool is_covered = i / 8 < answer->covered_bytes && (answer->covered[i / 8] >> i % 8 & 1);
+        if (is_covered && (index < 0 || !agent->serves[index]))
+            world_fail(world, "K2", "%s answers for segment %" PRId64 ", which it does not serve",
+                       from->name, request->segment_ids[i]);
+    }
+}
+
+static void note_receipt(struct world *world, struct observed_agent *agent,
+                         const struct message *message)
+{
+    int index;
+
+    switch (message->kind) {
+    case MESSAGE_SEGMENT_LOADED:
+        index = world_segment_index(world, message->segment_loaded.segment_id);
+        world->stats.loads += message->segment_loaded.adopted ? 0 : 1;
+        if (index >= 0)
+            agent->serves[index] = true;
+        break;
+    case MESSAGE_LEAVING:
+        index = world_segment_index(world, message->leaving.segment_id);
+        if (index >= 0)
+            agent->leaving_since_us[index] = world->timeline.now_us;
+        break;
+    case MESSAGE_SEGMENT_RELEASED:
+        index = world_segment_index(world, message->segment_released.segment_id);
+        if (index >= 0)
+            agent->serves[index] = false;
+        world->stats.releases++;
+        break;
+    case MESSAGE_LOAD_FAILED:
+        world->stats.load_failures++;
+        break;
+    case MESSAGE_RELEASE_HELD:
+        world->stats.releases_held++;
+        break;
+    case MESSAGE_COMMAND_REFUSED:
+        world->stats.commands_refused++;
+        break;
+    default:
+        break;
+    }
+}
+
+static void note(struct world *world, const struct process *from, const char *subject,
+                 const struct message *message)
+{
+    if (message->kind == MESSAGE_COLLECTION_VIEW)
+        note_view(world, &message->collection_view);
+    if (message->kind == MESSAGE_COORD_ANSWER && message->coord_answer.view != NULL)
+        note_view(world, message->coord_answer.view);
+    if (message->kind == MESSAGE_SEARCH_REQUEST)
+        note_request(&world->observer, message);
+    if (from->kind != PROCESS_AGENT)
+        return;
+    struct observed_agent *agent = &world->observer.agents[from->index - 1];
+    if (message->kind == MESSAGE_SEARCH_ANSWER)
+        check_answer(world, from, subject, &message->search_answer);
+    if (message->kind == MESSAGE_NODE_REPORT)
+        note_report(agent, message);
+    if (strstr(subject, ".event.") != NULL)
+        note_receipt(world, agent, message);
+}
+
+void observer_on_publish(struct world *world, struct process *from, const char *subject,
+                         const void *bytes, size_t size)
+{
+    struct message message;
+    struct qn_error error = {0};
+    char text[OBSERVER_TEXT_BYTES];
+
+    arena_reset(&world->observer.arena);
+    if (codec_decode(bytes, size, &world->observer.arena, &message, &error) != QN_STATUS_OK) {
+        world_fail(world, "K7", "%s published on %s what does not decode: %s", from->name, subject,
+                   error.text);
+        return;
+    }
+    describe_message(&message, text, sizeof text);
+    trace_line(&world->trace, "%s > %s  %s", from->name, subject + strlen("qnode.sim."), text);
+    note(world, from, subject, &message);
+}
+
+void observer_on_kill(struct world *world, const struct process *process)
+{
+    if (process->kind != PROCESS_AGENT)
+        return;
+    struct observed_agent *agent = &world->observer.agents[process->index - 1];
+    for (int i = 0; i < OBSERVER_SEGMENTS_MAX; i++)
+        if (agent->serves[i])
+            world->observer.lost_by_kill_us[i] = world->timeline.now_us;
+    *agent = (struct observed_agent){.boot = agent->boot};
+}

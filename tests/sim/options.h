@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Sizes and fault rates of a world, all of them from its seed. A rate of 0 means that this world
+ * does not know the fault (swarm testing: combinations of few faults reach further than all at
+ * once). Adding a fault: a line in options_from, its place in the port, a counter in stats.h. */
+#ifndef SIM_OPTIONS_H
+#define SIM_OPTIONS_H
+
+#include "base/prng.h"
+#include "qnode/types.h"
+#include <stdio.h>
+
+enum {
+    OPTIONS_AGENTS_MAX = 6,
+    OPTIONS_CLIENTS_MAX = 3,
+    OPTIONS_COLLECTIONS_MAX = 2,
+    OPTIONS_SEGMENTS_MAX = 10, /* per collection */
+};
+
+struct options {
+    uint32_t agents, clients, collections;
+    uint32_t segments_max, rows_max; /* per collection, per segment */
+    uint32_t safety_ms, search_every_ms, move_every_ms, release_every_ms;
+    uint32_t budget_percent; /* of an agent: share of all segments' bytes it could hold */
+
+    /* net */
+    uint32_t delay_max_us;
+    uint32_t lost_per_mille, repeated_per_mille, reordered_per_mille, late_per_mille;
+    uint32_t refused_per_mille; /* publish answers BUSY */
+    uint32_t cut_every_ms;      /* one-way partitions */
+
+    /* processes */
+    uint32_t kill_agent_every_ms, kill_coordinator_every_ms, pause_every_ms;
+
+    /* disk and memory of an agent, state of the coordinator */
+    uint32_t read_failed_per_mille, read_flipped_per_mille, map_failed_per_mille;
+    uint32_t write_failed_per_mille, commit_failed_per_mille;
+
+    /* executor: 0 is inline */
+    uint32_t search_max_us, load_max_us, full_per_mille;
+};
+
+struct options options_from(struct prng *prng);
+/* The same world without faults: the liveness phase. */
+void options_heal(struct options *options);
+void options_print(const struct options *options, FILE *out);
+
+#endif

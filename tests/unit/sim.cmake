@@ -1,0 +1,38 @@
+# The simulated world: one program; 200 seeds, and one seed twice.
+if(NOT TARGET coordinator)
+  return()
+endif()
+add_executable(qnode-sim
+  sim/checkers.c
+  sim/client.c
+  sim/clock.c
+  sim/collection.c
+  sim/converge.c
+  sim/describe.c
+  sim/disk.c
+  sim/executor.c
+  sim/habits.c
+  sim/net.c
+  sim/observer.c
+  sim/operator.c
+  sim/options.c
+  sim/oracle.c
+  sim/process.c
+  sim/sim.c
+  sim/state_memory.c
+  sim/timeline.c
+  sim/trace.c
+  sim/views.c
+  sim/world.c
+)
+target_link_libraries(qnode-sim PRIVATE agent coordinator channel segstore base)
+
+set(SIM_SEEDS 200)
+if(QNODE_SANITIZE)
+  set(SIM_SEEDS 20)
+endif()
+add_test(NAME sim_200_seeds COMMAND qnode-sim --seeds ${SIM_SEEDS})
+set_tests_properties(sim_200_seeds PROPERTIES TIMEOUT 300)
+add_test(NAME sim_same_seed_same_trace
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/same_trace $<TARGET_FILE:qnode-sim>)
+set_tests_properties(sim_same_seed_same_trace PROPERTIES TIMEOUT 120)
