@@ -217,10 +217,11 @@ int main(int argc, char **argv)
 {
     struct words_options options;
 
-    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
-        (void)fputs(usage_text, stdout);
-        return 0;
-    }
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            (void)fputs(usage_text, stdout);
+            return 0;
+        }
     if (argc < 2)
         return usage("a verb is missing");
     if (!parse(argc - 1, argv + 1, &options))

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * qnode-bench: what its verbs share. */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include "base/doc.h"
+#include "bench/load.h"
+
+struct bench_options {
+    struct load_options load;
+    const char *query_path, *json_path; /* json_path "-": on stdout instead of text (search) */
+    uint32_t seconds;                   /* search: how long; handoff: before, and after */
+    int64_t src, dst;
+    uint64_t min_overlap;
+    uint32_t max_seconds;
+};
+
+/* ---- bench_options.c ----------------------------------------------------------------------- */
+
+/* argv[0] is the verb. False after a complaint on stderr. */
+bool bench_parse(int argc, char **argv, struct bench_options *ret_options);
+
+/* ---- bench_stats.c ------------------------------------------------------------------------- */
+
+/* One stage: counts, rates and quantiles of one row or object. */
+struct doc *bench_stats_doc(const struct load_stats *stats, double seconds, uint32_t nq);
+/* "searches N complete N partial N failed N retried N"; a search without a view counts as failed.
+ */
+void bench_print_last_line(const struct load_total *total);
+struct doc *bench_total_doc(const struct load_total *total);
+/* 1 if a search was not complete, after saying what the first of them met. */
+int bench_verdict(const struct load *load);
+
+/* ---- verbs --------------------------------------------------------------------------------- */
+
+int bench_search(const struct bench_options *options);
+int bench_handoff(const struct bench_options *options);
+
+#endif
