@@ -1,0 +1,13 @@
+# Fuzz targets, built by the preset `fuzz` only (clang): tests/fuzz/run.
+option(QNODE_FUZZ "build the fuzz targets" OFF)
+if(QNODE_FUZZ)
+  function(qnode_fuzz name)
+    add_executable(fuzz_${name} fuzz/fuzz_${name}.c)
+    target_link_libraries(fuzz_${name} PRIVATE ${ARGN} base)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  endfunction()
+  qnode_fuzz(codec channel)
+  qnode_fuzz(agent_state agent)
+  qnode_fuzz(manifest segstore)
+  qnode_fuzz(segment_header segstore)
+endif()
