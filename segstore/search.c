@@ -18,7 +18,7 @@ enum {
     TILE_QUERIES = 4,
     TILE_BLOCKS_MIN = 4,
     TILE_BLOCKS_MAX = 16,
-    TILE_BYTES = 512 << 10,
+    TILE_BYTES = 256 << 10,
     WORK_PER_CHECK = 4 << 20,
 };
 
