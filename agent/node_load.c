@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static void say_loaded(struct node_turn *turn, const struct node_copy *copy, bool adopted)
@@ -46,7 +47,7 @@ static void take_epoch(struct node_turn *turn, struct node_copy *copy,
                        const struct segment_load_info *load)
 {
     copy->epoch = load->epoch;
-    (void)strcpy(copy->replica, load->replica);
+    (void)snprintf(copy->replica, sizeof copy->replica, "%s", load->replica);
     turn->changed = true;
 }
 

@@ -221,8 +221,11 @@ static uint64_t due_ms(const struct node *node, const struct node_copy *copy)
 
     if (release->nonce != 0 && !release->ask_sent)
         return node->now_ms;
-    if (release->nonce != 0)
-        return later(release->asked_ms, NODE_ASK_REPEAT_MS);
+    if (release->nonce != 0) {
+        uint64_t repeat_ms = later(release->asked_ms, NODE_ASK_REPEAT_MS);
+
+        return repeat_ms < release->ask_deadline_ms ? repeat_ms : release->ask_deadline_ms;
+    }
     if (copy->state == QN_COPY_LEAVING && release->confirmed)
         return later(release->leaving_since_ms, node->release_grace_ms);
     return UINT64_MAX;
