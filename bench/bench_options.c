@@ -162,16 +162,17 @@ bool bench_parse(int argc, char **argv, struct bench_options *ret_options)
         .min_overlap = 2000,
         .max_seconds = 120,
     };
-    int letter;
+    int letter, index = 0;
 
     memcpy(of_verb, names, sizeof names);
     if (!handoff)
         of_verb[0].has_arg = no_argument;
-    while ((letter = getopt_long(argc, argv, "", of_verb, NULL)) >= 0) {
+    while ((letter = getopt_long(argc, argv, "", of_verb, &index)) >= 0) {
         if (letter == '?')
             return false;
         if (!parse_option(letter, &options)) {
-            (void)fprintf(stderr, "qnode-bench: %s: not a value of this option\n", optarg);
+            (void)fprintf(stderr, "qnode-bench: %s is no value for --%s\n", optarg,
+                          names[index].name);
             return false;
         }
     }

@@ -29,44 +29,20 @@ static struct handoff_row *row_add(struct handoff *handoff, uint64_t wall_ms, in
 
 /* ---- the coordinator's lists --------------------------------------------------------------- */
 
-/* Refusals come in the answer or as the call's status; both end up in error. */
-struct call {
-    struct handoff *handoff;
-    struct handoff_nodes *nodes;
-    struct qn_error refusal;
-};
-
-static bool refused(struct call *call, const struct coord_answer *answer)
-{
-    if (answer->status == QN_STATUS_OK)
-        return false;
-    (void)error_set(&call->refusal, answer->status, "the coordinator says: %s",
-                    *answer->text != '\0' ? answer->text : qn_status_text(answer->status));
-    return true;
-}
-
-static enum qn_status ask(struct call *call, const struct coord_request *request,
-                          qn_on_answer *on_answer, struct qn_error *error)
+static enum qn_status ask(struct handoff *handoff, const struct coord_request *request,
+                          qn_on_answer *on_answer, void *owner, struct qn_error *error)
 {
     struct coord_request whole = *request;
 
     whole.collection = whole.collection != NULL ? whole.collection : "";
     whole.folder = "";
-    enum qn_status status =
-        qn_coord_call(call->handoff->client, &whole, CALL_MS, on_answer, call, error);
-    if (call->refusal.status == QN_STATUS_OK)
-        return status;
-    *error = call->refusal;
-    return error->status;
+    return qn_coord_call(handoff->client, &whole, CALL_MS, on_answer, owner, error);
 }
 
 static void on_nodes(void *owner, const struct coord_answer *answer)
 {
-    struct call *call = owner;
-    struct handoff_nodes *nodes = call->nodes;
+    struct handoff_nodes *nodes = owner;
 
-    if (refused(call, answer))
-        return;
     for (size_t i = 0; i < answer->nodes_count && nodes->count < HANDOFF_NODES_MAX; i++) {
         const struct node_info *info = &answer->nodes[i];
         struct handoff_node *node = &nodes->rows[nodes->count++];
@@ -83,19 +59,15 @@ enum qn_status handoff_read_nodes(struct handoff *handoff, enum handoff_moment m
                                   struct qn_error *error)
 {
     struct coord_request request = {.verb = COORD_LIST_NODES};
-    struct call call = {.handoff = handoff, .nodes = &handoff->nodes[moment]};
 
-    call.nodes->count = 0;
-    return ask(&call, &request, on_nodes, error);
+    handoff->nodes[moment].count = 0;
+    return ask(handoff, &request, on_nodes, &handoff->nodes[moment], error);
 }
 
 static void on_segments(void *owner, const struct coord_answer *answer)
 {
-    struct call *call = owner;
-    struct handoff *handoff = call->handoff;
+    struct handoff *handoff = owner;
 
-    if (refused(call, answer))
-        return;
     for (size_t i = 0; i < answer->segments_count; i++)
         if (answer->segments[i].collection_id == handoff->options->load.collection_id &&
             handoff->segments_count < HANDOFF_SEGMENTS_MAX)
@@ -106,21 +78,17 @@ enum qn_status handoff_read_segments(struct handoff *handoff, struct qn_error *e
 {
     char collection[24];
     struct coord_request request = {.verb = COORD_LIST_SEGMENTS, .collection = collection};
-    struct call call = {.handoff = handoff};
 
     (void)snprintf(collection, sizeof collection, "%lld",
                    (long long)handoff->options->load.collection_id);
     handoff->segments_count = 0;
-    return ask(&call, &request, on_segments, error);
+    return ask(handoff, &request, on_segments, handoff, error);
 }
 
 static void on_planned(void *owner, const struct coord_answer *answer)
 {
-    struct call *call = owner;
-    struct handoff *handoff = call->handoff;
+    struct handoff *handoff = owner;
 
-    if (refused(call, answer))
-        return;
     for (size_t i = 0; i < answer->moves_count; i++)
         if (handoff->move_ids_count < HANDOFF_SEGMENTS_MAX)
             handoff->move_ids[handoff->move_ids_count++] = answer->moves[i].move_id;
@@ -135,12 +103,11 @@ enum qn_status handoff_ask_moves(struct handoff *handoff, int64_t src, int64_t d
                                     .dst_node_ids_count = 1,
                                     .segment_ids = handoff->moving,
                                     .segment_ids_count = handoff->moving_count};
-    struct call call = {.handoff = handoff};
 
     handoff->leg_src = src;
     handoff->leg_dst = dst;
     handoff->move_ids_count = 0;
-    if (ask(&call, &request, on_planned, error) != QN_STATUS_OK)
+    if (ask(handoff, &request, on_planned, handoff, error) != QN_STATUS_OK)
         return error->status;
     handoff->unfinished_count = handoff->move_ids_count;
     if (handoff->move_ids_count != handoff->moving_count)
@@ -171,11 +138,8 @@ static void note_finished(struct handoff *handoff, const struct move_info *move)
 
 static void on_moves(void *owner, const struct coord_answer *answer)
 {
-    struct call *call = owner;
-    struct handoff *handoff = call->handoff;
+    struct handoff *handoff = owner;
 
-    if (refused(call, answer))
-        return;
     for (size_t i = 0; i < answer->moves_count; i++) {
         const struct move_info *move = &answer->moves[i];
         bool over = strcmp(move->phase, "done") == 0 || strcmp(move->phase, "failed") == 0;
@@ -190,9 +154,8 @@ static void on_moves(void *owner, const struct coord_answer *answer)
 enum qn_status handoff_look_at_moves(struct handoff *handoff, struct qn_error *error)
 {
     struct coord_request request = {.verb = COORD_LIST_MOVES};
-    struct call call = {.handoff = handoff};
 
-    return ask(&call, &request, on_moves, error);
+    return ask(handoff, &request, on_moves, handoff, error);
 }
 
 /* ---- receipts ------------------------------------------------------------------------------ */

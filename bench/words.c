@@ -91,12 +91,13 @@ static bool parse(int argc, char **argv, struct words_options *ret_options)
     };
     struct words_options options = {
         .k = 3, .bus = getenv("QNODE_BUS"), .cluster = getenv("QNODE_CLUSTER")};
-    int letter;
+    int letter, index = 0;
 
-    while ((letter = getopt_long(argc, argv, "", names, NULL)) >= 0)
+    while ((letter = getopt_long(argc, argv, "", names, &index)) >= 0)
         if (!parse_option(letter, &options)) {
             if (letter != '?')
-                (void)fprintf(stderr, "qnode-words: %s is out of range\n", optarg);
+                (void)fprintf(stderr, "qnode-words: %s is no value for --%s\n", optarg,
+                              names[index].name);
             return false;
         }
     if (options.cluster == NULL || *options.cluster == '\0')

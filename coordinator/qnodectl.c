@@ -9,36 +9,38 @@ struct verb {
     const char *name; /* one or two words */
     size_t operands_count;
     int (*run)(struct ctl *ctl);
+    int (*check)(
+        const struct ctl_arguments *arguments); /* 0, or ctl_usage; NULL: nothing to check */
     const char *synopsis, *about, *examples;
 };
 
 static const struct verb verbs[] = {
-    {"nodes", 0, ctl_nodes, "qnodectl nodes",
+    {"nodes", 0, ctl_nodes, NULL, "qnodectl nodes",
      "Lists the nodes that report, with the memory of each: ledger (exact bytes of its\n"
      "segments), anon (RssAnon of the process), budget, and usage, the larger of the\n"
      "two over the budget.\n",
      "  qnodectl nodes\n"
      "  qnodectl nodes -o json\n"},
-    {"collections list", 0, ctl_collections_list, "qnodectl collections list",
+    {"collections list", 0, ctl_collections_list, NULL, "qnodectl collections list",
      "Lists the loaded collections: segments serving, rows, bytes, metric, view.\n",
      "  qnodectl collections list\n"},
-    {"collections load", 1, ctl_collections_load,
+    {"collections load", 1, ctl_collections_load, NULL,
      "qnodectl collections load FOLDER [--nodes 1,2] [--wait] [--timeout-s N]",
      "Loads a collection folder (collection.json and its .qseg files) onto the nodes,\n"
      "spread by bytes. --nodes: onto these only. --wait: until every segment serves;\n"
      "exits 1 with the reasons if some fail to load.\n",
      "  qnodectl collections load /data/words --wait\n"
      "  qnodectl collections load /data/words --nodes 1,2 --wait\n"},
-    {"collections release", 1, ctl_collections_release,
+    {"collections release", 1, ctl_collections_release, NULL,
      "qnodectl collections release COLLECTION [--wait] [--timeout-s N]",
      "Gives the collection (name or id) back: no view names it, all copies go.\n",
      "  qnodectl collections release words --wait\n"},
-    {"segments", 0, ctl_segments, "qnodectl segments [--collection C]",
+    {"segments", 0, ctl_segments, NULL, "qnodectl segments [--collection C]",
      "Lists the copies of segments: the seven fields of get_query_segment_info. The\n"
      "JSON has the state of the copy as copyState too.\n",
      "  qnodectl segments\n"
      "  qnodectl segments --collection words -o json\n"},
-    {"load-balance", 0, ctl_load_balance,
+    {"load-balance", 0, ctl_load_balance, ctl_load_balance_check,
      "qnodectl load-balance --src A --dst B[,C] [--segments 1,2] [--wait]\n"
      "                      [--timeout-s N]",
      "Moves sealed segments from node A to the others, without a gap for searches.\n"
@@ -46,11 +48,11 @@ static const struct verb verbs[] = {
      "reasons if a move fails.\n",
      "  qnodectl load-balance --src 1 --dst 3 --wait\n"
      "  qnodectl load-balance --src 1 --dst 2,3 --segments 101,102 --wait\n"},
-    {"moves", 0, ctl_moves_verb, "qnodectl moves",
+    {"moves", 0, ctl_moves_verb, NULL, "qnodectl moves",
      "Lists the moves the coordinator remembers; phases are loading, overlap,\n"
      "releasing, done, stalled and failed, the last two with their reason.\n",
      "  qnodectl moves\n"},
-    {"search", 0, ctl_search,
+    {"search", 0, ctl_search, ctl_search_check,
      "qnodectl search --collection C --query F.fbin --k K [--limit-queries N]\n"
      "                [--deadline-ms N]",
      "Searches and prints the hits and the verdict. COMPLETE: every readable segment\n"
@@ -122,11 +124,14 @@ static int run(const struct ctl_arguments *arguments, const struct verb *verb, c
     struct qn_client_options options = {.url = arguments->bus, .cluster = arguments->cluster};
     struct qn_error error = {0};
 
+    int code = verb->check != NULL ? verb->check(arguments) : 0;
+    if (code != 0)
+        return code;
     if (arguments->bus == NULL)
         return ctl_usage("no bus: give --bus nats://host:port or set QNODE_BUS");
     if (qn_client_open(&options, &ctl.client, &error) != QN_STATUS_OK)
         return ctl_fail(&error);
-    int code = verb->run(&ctl);
+    code = verb->run(&ctl);
     qn_client_close(ctl.client);
     return code;
 }
@@ -149,16 +154,19 @@ static int dispatch(const struct ctl_arguments *arguments)
     }
     if (words_count == 0)
         return ctl_usage("a verb is missing");
+    if (verb == NULL && strcmp(words[0], "collections") == 0)
+        return ctl_usage("collections wants list, load or release");
     if (verb == NULL)
-        return ctl_usage("no such verb: %s%s%s", words[0], words_count > 1 ? " " : "",
-                         words_count > 1 ? words[1] : "");
+        return ctl_usage("no such verb: %s", words[0]);
     if (help) {
         print_verb_help(verb);
         return 0;
     }
-    if (words_count - verb_words_count != verb->operands_count)
-        return ctl_usage("%s takes %zu argument(s), not %zu", verb->name, verb->operands_count,
-                         words_count - verb_words_count);
+    if (words_count - verb_words_count < verb->operands_count)
+        return ctl_usage("%s: an argument is missing; usage: %s", verb->name, verb->synopsis);
+    if (words_count - verb_words_count > verb->operands_count)
+        return ctl_usage("%s: %s is one argument too many", verb->name,
+                         words[verb_words_count + verb->operands_count]);
     return run(arguments, verb, words + verb_words_count);
 }
 

@@ -9,7 +9,7 @@
 #include "coordinator/table.h"
 #include "qnode/control.h"
 
-enum { CTL_IDS_MAX = 4096, CTL_CALL_MS = 5000 };
+enum { CTL_IDS_MAX = 4096, CTL_CALL_MS = 3000 };
 
 struct ctl_ids {
     int64_t *values; /* malloc */
@@ -43,7 +43,7 @@ int ctl_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- qnodectl_call.c ----------------------------------------------------------------------- */
 
-/* qn_coord_call, a refusal in the answer made an error too. */
+/* qn_coord_call; strings of the request may be NULL. */
 enum qn_status ctl_call(struct ctl *ctl, const struct coord_request *request,
                         qn_on_answer *on_answer, void *owner, struct qn_error *error);
 /* Prints the error and what to do next on stderr; returns the exit code. */
@@ -78,7 +78,9 @@ int ctl_collections_list(struct ctl *ctl);
 int ctl_collections_load(struct ctl *ctl);
 int ctl_collections_release(struct ctl *ctl);
 int ctl_load_balance(struct ctl *ctl);
+int ctl_load_balance_check(const struct ctl_arguments *arguments);
 int ctl_moves_verb(struct ctl *ctl);
 int ctl_search(struct ctl *ctl);
+int ctl_search_check(const struct ctl_arguments *arguments);
 
 #endif

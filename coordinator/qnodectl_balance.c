@@ -135,6 +135,13 @@ static int report(struct ctl *ctl, struct ctl_moves *moves)
     return 0;
 }
 
+int ctl_load_balance_check(const struct ctl_arguments *arguments)
+{
+    if (arguments->src == 0 || arguments->dst.count == 0)
+        return ctl_usage("load-balance needs --src A and --dst B[,C]");
+    return 0;
+}
+
 int ctl_load_balance(struct ctl *ctl)
 {
     const struct ctl_arguments *arguments = ctl->arguments;
@@ -149,8 +156,6 @@ int ctl_load_balance(struct ctl *ctl)
     struct qn_error error = {0};
     int code;
 
-    if (arguments->src == 0 || arguments->dst.count == 0)
-        return ctl_usage("load-balance needs --src A and --dst B[,C]");
     if (ctl_call(ctl, &request, keep_moves, &moves, &error) != QN_STATUS_OK)
         code = ctl_fail(&error);
     else

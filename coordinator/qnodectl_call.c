@@ -8,38 +8,14 @@
 #include <string.h>
 #include <time.h>
 
-/* Keeps the first refusal while the pages go on to the verb. */
-struct call {
-    qn_on_answer *on_answer;
-    void *owner;
-    struct qn_error refusal;
-};
-
-static void on_page(void *owner, const struct coord_answer *answer)
-{
-    struct call *call = owner;
-
-    if (answer->status != QN_STATUS_OK && call->refusal.status == QN_STATUS_OK)
-        (void)error_set(&call->refusal, answer->status, "%s",
-                        *answer->text != '\0' ? answer->text : qn_status_text(answer->status));
-    if (answer->status == QN_STATUS_OK && call->on_answer != NULL)
-        call->on_answer(call->owner, answer);
-}
-
 enum qn_status ctl_call(struct ctl *ctl, const struct coord_request *request,
                         qn_on_answer *on_answer, void *owner, struct qn_error *error)
 {
-    struct call call = {.on_answer = on_answer, .owner = owner};
     struct coord_request whole = *request;
 
     whole.collection = whole.collection != NULL ? whole.collection : "";
     whole.folder = whole.folder != NULL ? whole.folder : "";
-    enum qn_status status = qn_coord_call(ctl->client, &whole, CTL_CALL_MS, on_page, &call, error);
-    if (call.refusal.status != QN_STATUS_OK) {
-        *error = call.refusal;
-        return call.refusal.status;
-    }
-    return status;
+    return qn_coord_call(ctl->client, &whole, CTL_CALL_MS, on_answer, owner, error);
 }
 
 static const struct {

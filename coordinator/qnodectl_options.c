@@ -164,15 +164,16 @@ bool ctl_parse(int argc, char **argv, struct ctl_arguments *ret_arguments)
     struct ctl_arguments arguments = {.bus = environment("QNODE_BUS", NULL),
                                       .cluster = environment("QNODE_CLUSTER", "default"),
                                       .timeout_s = 300};
-    int letter;
+    int letter, index = 0;
     bool good = true;
 
-    while (good && (letter = getopt_long(argc, argv, "ho:", options, NULL)) >= 0) {
+    while (good && (letter = getopt_long(argc, argv, "ho:", options, &index)) >= 0) {
         if (parse_flag(letter, &arguments))
             continue;
         good = letter != '?' && parse_option(letter, &arguments);
         if (!good && letter != '?')
-            (void)fprintf(stderr, "qnodectl: %s: not a value of this option\n", optarg);
+            (void)fprintf(stderr, "qnodectl: %s is no value for %s%s\n", optarg,
+                          letter == 'o' ? "-o" : "--", letter == 'o' ? "" : options[index].name);
     }
     arguments.words = argv + optind;
     arguments.words_count = (size_t)(argc - optind);

@@ -182,6 +182,13 @@ static int run_search(struct ctl *ctl, const struct qn_search_request *request)
     return code;
 }
 
+int ctl_search_check(const struct ctl_arguments *arguments)
+{
+    if (arguments->collection == NULL || arguments->query == NULL || arguments->k == 0)
+        return ctl_usage("search needs --collection C, --query F.fbin and --k K");
+    return 0;
+}
+
 int ctl_search(struct ctl *ctl)
 {
     const struct ctl_arguments *arguments = ctl->arguments;
@@ -189,8 +196,6 @@ int ctl_search(struct ctl *ctl)
     struct qn_error error = {0};
     float *values = NULL;
 
-    if (arguments->collection == NULL || arguments->query == NULL || arguments->k == 0)
-        return ctl_usage("search needs --collection C, --query F.fbin and --k K");
     if (read_queries(arguments, &request, &values, &error) != QN_STATUS_OK ||
         ctl_collection_id(ctl, arguments->collection, &request.collection_id, &error) !=
             QN_STATUS_OK) {
