@@ -1,0 +1,6 @@
+# The agent's shell: the whole agent on an inproc bus, and its parts.
+add_library(agent_shell_world STATIC unit/agent_shell_world.c)
+target_link_libraries(agent_shell_world PUBLIC agent PRIVATE cmocka)
+foreach(name search)
+  qnode_test(agent_shell_${name}_test unit/agent_shell_${name}_test.c LIBS agent_shell_world agent)
+endforeach()
