@@ -93,7 +93,6 @@ static void put_node_cells(struct table *table, const struct node_info *node)
     table_cell(table, "%s", table_bytes(node->memory.budget_bytes, text));
     table_cell(table, "%.1f %%", usage_percent(&node->memory));
     table_cell(table, "%s", table_count(node->searches_total, text));
-    table_cell(table, "%s", node->kernels);
 }
 
 static void on_nodes(void *owner, const struct coord_answer *answer)
@@ -111,8 +110,8 @@ static void on_nodes(void *owner, const struct coord_answer *answer)
 int ctl_nodes(struct ctl *ctl)
 {
     static const struct table_column columns[] = {
-        {"node", true},   {"state", false}, {"segments", true}, {"ledger", true},   {"anon", true},
-        {"budget", true}, {"usage", true},  {"searches", true}, {"kernels", false},
+        {"node", true}, {"state", false}, {"segments", true}, {"ledger", true},
+        {"anon", true}, {"budget", true}, {"usage", true},    {"searches", true},
     };
     struct listing listing = {.table = table_new(columns, COUNT_OF(columns))};
     struct coord_request request = {.verb = COORD_LIST_NODES};
