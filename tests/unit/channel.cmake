@@ -13,3 +13,8 @@ if(PROTOC)
   add_test(NAME channel_protoc_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/golden/protoc_check.sh
     ${CMAKE_SOURCE_DIR}/channel/proto ${CMAKE_CURRENT_SOURCE_DIR}/golden)
 endif()
+
+set(CONTRACT contract/bus.c contract/collector.c contract/nats_server.c)
+foreach(name transport transport_outage transport_threads)
+  qnode_test(${name}_test contract/${name}_test.c ${CONTRACT} LIBS channel)
+endforeach()

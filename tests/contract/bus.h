@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Two ends of one bus and a subscriber, on inproc and on NATS. */
+#ifndef TESTS_CONTRACT_BUS_H
+#define TESTS_CONTRACT_BUS_H
+
+#include "base/limits.h"
+#include "channel/transport.h"
+#include "tests/contract/collector.h"
+#include "tests/test.h"
+
+enum { QUIET_US = 50000 /* what has not come by then does not come */ };
+
+struct bus {
+    const char *url;
+    struct transport near, far;
+    struct collector collector;
+};
+
+void bus_open(struct bus *bus, const char *url);
+/* The same bus, all subscriptions gone. */
+void bus_open_again(struct bus *bus);
+/* As a teardown of cmocka. */
+int bus_close(void **state);
+
+/* Runs the tests on inproc and, if a nats-server is installed, on one of its own; a test finds a
+ * struct bus in *state. The count of failures. */
+struct bus_test {
+    const char *name;
+    void (*run)(void **state);
+};
+int bus_run(const struct bus_test *tests, size_t tests_count);
+
+/* These fail the test on an error. */
+struct transport open_transport(const char *url);
+void close_transport(struct transport *transport);
+void subscribe(const struct transport *transport, const char *pattern, bus_handler *handler,
+               void *owner);
+void publish_word(const struct transport *transport, const char *subject, uint64_t word);
+
+enum qn_status publish(const struct transport *transport, const char *subject,
+                       const char *reply_subject, const void *bytes, size_t size);
+
+#endif
