@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What an operator meets: qnodectl's exit codes, its JSON, its waiting, and a PARTIAL answer after a
+# node died. Real processes. usage: tests/e2e/demo_ctl.sh BIN_DIR
+set -euo pipefail
+PATH=$(realpath "$1"):$PATH
+work=$(mktemp -d "${TMPDIR:-/tmp}/qnode-ctl.XXXXXX")
+pids=()
+checks=0
+
+finish() {
+  local code=$? pid
+  trap - EXIT
+  [ $code -eq 0 ] || tail -n 15 "$work"/*.log >&2
+  for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  rm -rf "$work"
+  exit $code
+}
+trap finish EXIT
+
+start() { # NAME COMMAND...
+  "${@:2}" >"$work/$1.log" 2>&1 &
+  pids+=($!)
+}
+
+# Runs the rest, expects the exit code and, in stdout and stderr together, the text.
+expect() { # CODE TEXT COMMAND...
+  local code=0 wanted=$1 text=$2
+  shift 2
+  "$@" >"$work/out" 2>&1 || code=$?
+  [ $code = "$wanted" ] || { echo "exit $code, not $wanted: $*"; cat "$work/out"; exit 1; }
+  grep -qF -- "$text" "$work/out" || { echo "no '$text': $*"; cat "$work/out"; exit 1; }
+  checks=$((checks + 1))
+  echo "  ok: $* -> $code, $text"
+}
+
+until_true() { # COMMAND...
+  local tries=150
+  until "$@" >/dev/null 2>&1; do
+    tries=$((tries - 1))
+    [ $tries -gt 0 ] || { echo "waited too long: $*"; exit 1; }
+    sleep 0.1
+  done
+}
+
+json_has() { # WORDS: keys of the JSON in $work/out, sorted, are exactly these
+  local keys
+  keys=$(grep -oE '"[A-Za-z_]+":' "$work/out" | tr -d '":' | sort -u | tr '\n' ' ')
+  [ "$keys" = "$1 " ] || { echo "keys are $keys, not $1"; exit 1; }
+  checks=$((checks + 1))
+}
+
+expect 2 "a verb is missing" qnodectl
+expect 2 "no bus" env -u QNODE_BUS qnodectl nodes
+expect 2 "no such verb: dance" qnodectl dance
+expect 2 "load-balance needs" qnodectl load-balance --src 1
+expect 0 "examples:" qnodectl load-balance --help
+expect 69 "next: start the bus" qnodectl --bus nats://127.0.0.1:1 nodes
+
+start bus nats-server -a 127.0.0.1 -p -1 --ports_file_dir "$work"
+until_true ls "$work"/*.ports
+QNODE_BUS=$(grep -o 'nats://[^"]*' "$work"/*.ports | head -n 1)
+export QNODE_BUS QNODE_CLUSTER=ctl
+expect 69 "is qcoordd running?" qnodectl nodes
+
+qseg generate --kind clustered --rows 4000 --dim 32 --seed 7 --out "$work/base.fbin" >"$work/gen.log"
+qseg build --input "$work/base.fbin" --metric l2 --index flat --collection 5 --name small \
+  --segment 501 --rows-per-segment 1000 --out-dir "$work/small" >>"$work/gen.log"
+start qcoordd qcoordd --bus "$QNODE_BUS" --cluster ctl --state "$work/state.db"
+until_true qnodectl nodes
+expect 0 "no node has reported" qnodectl nodes
+for node in 1 2; do
+  start "qnoded-$node" qnoded --node-id $node --bus "$QNODE_BUS" --cluster ctl \
+    --state-dir "$work/node-$node" --memory-budget 64M
+done
+both_up() { [ "$(qnodectl nodes -o json | grep -c '"up"')" = 2 ]; }
+until_true both_up
+expect 0 "no collections" qnodectl collections list
+expect 1 "no-such-folder" qnodectl collections load "$work/no-such-folder"
+expect 0 "4 of 4 segments serving" qnodectl collections load "$work/small" --wait --timeout-s 20
+expect 0 "small" qnodectl collections list
+expect 0 "nodeID" qnodectl segments --collection small
+expect 0 '"state": "Sealed"' qnodectl segments -o json
+json_has "collectionID copyState mem_size nodeID num_rows partitionID segmentID state"
+expect 0 "COMPLETE" qnodectl search --collection small --query "$work/base.fbin" --k 3 \
+  --limit-queries 4
+expect 2 "add --limit-queries" qnodectl search --collection 5 --query "$work/base.fbin" --k 3
+expect 1 "no collection is named" qnodectl search --collection big --query "$work/base.fbin" --k 3 \
+  --limit-queries 1
+
+expect 0 "2 of 2 moves done" qnodectl load-balance --src 1 --dst 2 --wait --timeout-s 30
+expect 0 '"phase": "done"' qnodectl moves -o json
+expect 0 "done" qnodectl moves
+all_on_2() { [ "$(qnodectl segments -o json | grep -c '"nodeID": 2')" = 4 ]; }
+until_true all_on_2
+checks=$((checks + 1))
+expect 0 "2 of 2 moves done" qnodectl load-balance --src 2 --dst 1 --segments 501,503 --wait
+expect 0 "COMPLETE" qnodectl search --collection small --query "$work/base.fbin" --k 3 \
+  --limit-queries 4
+
+kill -9 "${pids[2]}" # node 1
+expect 1 "PARTIAL" qnodectl search --collection small --query "$work/base.fbin" --k 3 \
+  --limit-queries 1 --deadline-ms 1000
+grep -q "missing segment" "$work/out"
+grep -Eq "^ +501 +1 +" "$work/out"
+expect 1 '"verdict": "PARTIAL"' qnodectl search --collection small --query "$work/base.fbin" --k 3 \
+  --limit-queries 1 --deadline-ms 1000 -o json
+echo "$checks passed, 0 failed"
