@@ -70,6 +70,9 @@ void world_advance(struct world *world, uint64_t ms);
 /* Runs what is deferred; the number of tasks run. */
 unsigned world_run_tasks(struct world *world);
 
+/* Bytes in the arena, with the envelope filled where it is empty. */
+void world_encode(struct message *message, struct arena *arena, const uint8_t **ret_bytes,
+                  size_t *ret_size);
 /* Sends to "control", "ask" or "search" of the node, with the envelope filled where it is empty. */
 void world_send(struct world *world, const char *inbox, struct message message);
 void world_send_bytes(struct world *world, const char *inbox, const void *bytes, size_t size);
