@@ -12,6 +12,14 @@
 #include "channel/client_plan.h"
 #include <string.h>
 
+/* What an answer says of its request's segments. */
+struct verdicts {
+    const uint8_t *covered; /* NULL: none */
+    const struct refusal *refused;
+    size_t refused_count;
+    enum qn_status otherwise; /* neither covered nor refused: out of time, or forgotten */
+};
+
 static bool is_covered(const uint8_t *bitmap, size_t index)
 {
     return bitmap[index / 8] >> (index % 8) & 1;
@@ -41,6 +49,15 @@ static bool are_hits_valid(const struct client_search *search, const struct sear
     return left_count == 0;
 }
 
+static bool are_refusals_valid(const struct client_request *request,
+                               const struct search_answer *answer)
+{
+    for (size_t i = 0; i < answer->refused_count; i++)
+        if (answer->refused[i].index >= request->count)
+            return false;
+    return true;
+}
+
 /* Does the part fit its request? */
 static bool is_valid(const struct client_search *search, const struct client_request *request,
                      const struct search_answer *answer)
@@ -52,23 +69,11 @@ static bool is_valid(const struct client_search *search, const struct client_req
         return false;
     if (answer->first_query > nq || answer->hit_counts_count > nq - answer->first_query)
         return false;
-    for (size_t i = 0; i < answer->refused_count; i++)
-        if (answer->refused[i].index >= request->count)
-            return false;
+    if (!are_refusals_valid(request, answer))
+        return false;
     if (!covers_any(answer->covered, request->count))
         return answer->hits_count == 0;
     return are_hits_valid(search, answer);
-}
-
-static void refuse_all(struct client_search *search, struct client_request *request,
-                       enum qn_status status)
-{
-    struct refusal refusal = {.status = status};
-
-    client_plan_close(search, request);
-    for (size_t i = 0; i < request->count; i++)
-        if (!client_item_is_settled(request->places[i]->item))
-            client_plan_refuse(search, request->places[i], &refusal);
 }
 
 /* Whether there is anything new in it: if not, its hits need not be united. */
@@ -80,25 +85,33 @@ static bool covers_news(const struct client_request *request, const uint8_t *cov
     return false;
 }
 
-/* A segment that is neither covered nor refused: the agent ran out of time, or forgot it. */
+/* Closes the request: covered segments are done, the others are refused, each with its own reason
+ * if the answer has one, else with this. */
 static void settle(struct client_search *search, struct client_request *request,
-                   const uint8_t *covered, const struct refusal *refused, size_t refused_count)
+                   const struct verdicts *verdicts)
 {
-    struct refusal forgotten = {.status = QN_STATUS_INCOMPLETE};
+    struct refusal otherwise = {.status = verdicts->otherwise};
 
-    for (size_t i = 0; i < request->count; i++)
-        if (is_covered(covered, i))
+    for (size_t i = 0; verdicts->covered != NULL && i < request->count; i++)
+        if (is_covered(verdicts->covered, i))
             client_plan_cover(search, request->places[i]->item);
     client_plan_close(search, request);
-    for (size_t i = 0; i < refused_count; i++) {
-        struct client_place *place = request->places[refused[i].index];
-        request->places[refused[i].index] = NULL;
+    for (size_t i = 0; i < verdicts->refused_count; i++) {
+        uint32_t index = verdicts->refused[i].index;
+        struct client_place *place = request->places[index];
+        request->places[index] = NULL;
         if (place != NULL && !client_item_is_settled(place->item))
-            client_plan_refuse(search, place, &refused[i]);
+            client_plan_refuse(search, place, &verdicts->refused[i]);
     }
     for (size_t i = 0; i < request->count; i++)
         if (request->places[i] != NULL && !client_item_is_settled(request->places[i]->item))
-            client_plan_refuse(search, request->places[i], &forgotten);
+            client_plan_refuse(search, request->places[i], &otherwise);
+}
+
+static void refuse_all(struct client_search *search, struct client_request *request,
+                       enum qn_status status)
+{
+    settle(search, request, &(struct verdicts){.otherwise = status});
 }
 
 static void take_whole(struct client_search *search, struct client_request *request,
@@ -115,7 +128,11 @@ static void take_whole(struct client_search *search, struct client_request *requ
         client_unite_add(&search->unite, search->metric, i, hits, answer->hit_counts[i]);
         hits += answer->hit_counts[i];
     }
-    settle(search, request, answer->covered, answer->refused, answer->refused_count);
+    settle(search, request,
+           &(struct verdicts){.covered = answer->covered,
+                              .refused = answer->refused,
+                              .refused_count = answer->refused_count,
+                              .otherwise = QN_STATUS_INCOMPLETE});
 }
 
 static struct client_parts *take_free_parts(struct client_search *search)
@@ -196,7 +213,11 @@ static void take_all_parts(struct client_search *search, struct client_request *
     for (uint32_t i = 0; is_news && i < search->asked.nq; i++)
         client_unite_add(&search->unite, search->metric, i,
                          parts->hits + (size_t)i * search->asked.k, parts->counts[i]);
-    settle(search, request, parts->covered, parts->refused, parts->refused_count);
+    settle(search, request,
+           &(struct verdicts){.covered = parts->covered,
+                              .refused = parts->refused,
+                              .refused_count = parts->refused_count,
+                              .otherwise = QN_STATUS_INCOMPLETE});
 }
 
 /* Without memory the part is lost, and the silence rule asks again: others may be done by then. */
@@ -221,12 +242,24 @@ static void take_part(struct client_search *search, struct client_request *reque
         take_all_parts(search, request);
 }
 
+/* Nothing was searched. Some segments may have a reason of their own, such as MOVED. */
+static void take_refusal(struct client_search *search, struct client_request *request,
+                         const struct search_answer *answer)
+{
+    bool is_detailed = are_refusals_valid(request, answer);
+
+    settle(search, request,
+           &(struct verdicts){.refused = answer->refused,
+                              .refused_count = is_detailed ? answer->refused_count : 0,
+                              .otherwise = answer->status});
+}
+
 void client_answer_take(struct client_search *search, struct client_request *request,
                         const struct search_answer *answer)
 {
     request->node->is_silent = false;
     if (answer->status != QN_STATUS_OK)
-        refuse_all(search, request, answer->status);
+        take_refusal(search, request, answer);
     else if (!is_valid(search, request, answer))
         refuse_all(search, request, QN_STATUS_INVALID);
     else if (answer->parts == 1)

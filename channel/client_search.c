@@ -153,7 +153,7 @@ static struct client_request *find_open(struct client_search *search, uint64_t r
     if (search->is_done || index >= search->requests_count)
         return NULL;
     struct client_request *request = search->requests[index];
-    return request != NULL && request->is_open ? request : NULL;
+    return request->is_open ? request : NULL;
 }
 
 void client_search_on_answer(struct client_search *search, uint64_t request_id,

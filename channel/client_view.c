@@ -144,7 +144,7 @@ static void choose_replica(struct client_search *search)
             search->replica_preferred = i;
 }
 
-/* Late answers find no request any more; ids only grow. */
+/* Late answers find their request closed; ids only grow. */
 static void drop_requests(struct client_search *search)
 {
     for (struct client_request *request = search->open; request; request = request->next_open) {
@@ -154,8 +154,6 @@ static void drop_requests(struct client_search *search)
         }
         request->is_open = false;
     }
-    for (uint32_t i = 0; i < search->requests_count; i++)
-        search->requests[i] = NULL;
     search->open = NULL;
     search->queue_first = search->queue_last = NULL;
 }

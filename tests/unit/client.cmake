@@ -1,10 +1,7 @@
-# The client library: one search as a step function, and the shell around it on the inproc bus.
-foreach(name client_random client_unite)
-  qnode_test(${name}_test unit/${name}_test.c LIBS channel)
-endforeach()
-foreach(name client_retry client_search)
-  qnode_test(${name}_test unit/${name}_test.c unit/client_scene.c LIBS channel)
-endforeach()
-foreach(name client_bus client_shell)
-  qnode_test(${name}_test unit/${name}_test.c unit/client_world.c LIBS channel)
-endforeach()
+# The client library: one search as a step function, and the handle around it on the inproc bus.
+qnode_test(client_bus_test unit/client_bus_test.c unit/client_world.c LIBS channel)
+qnode_test(client_random_test unit/client_random_test.c LIBS channel)
+qnode_test(client_retry_test unit/client_retry_test.c unit/client_scene.c LIBS channel)
+qnode_test(client_search_test unit/client_search_test.c unit/client_scene.c LIBS channel)
+qnode_test(client_shell_test unit/client_shell_test.c unit/client_world.c LIBS channel)
+qnode_test(client_unite_test unit/client_unite_test.c LIBS channel)

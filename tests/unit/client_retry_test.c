@@ -34,6 +34,24 @@ static void refused_moved_asks_the_target_and_the_view(void **state)
     scene_done(&s);
 }
 
+static void a_refused_answer_may_say_more_of_some_segments(void **state)
+{
+    SCENE(s);
+    copy(&s, 1, 70, "");
+    copy(&s, 2, 70, "");
+    scene_start(&s);
+    uint64_t id = asks(&s, 70, "1 2");
+    struct fake_answer *busy = refuses(covers(0), 1, QN_STATUS_MOVED, 80);
+    busy->answer.status = QN_STATUS_BUSY;
+    answers(&s, id, busy);
+    (void)asks(&s, 80, "2");
+    asks_the_view(&s);
+    at(&s, 20);
+    (void)asks(&s, 70, "1");
+    nothing_to_do(&s);
+    scene_done(&s);
+}
+
 static void not_here_waits_for_the_view_or_50_ms(void **state)
 {
     SCENE(s);
@@ -306,6 +324,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refusal_in_an_overlap_waits_for_the_other_copy),
         cmocka_unit_test(refused_moved_asks_the_target_and_the_view),
+        cmocka_unit_test(a_refused_answer_may_say_more_of_some_segments),
         cmocka_unit_test(not_here_waits_for_the_view_or_50_ms),
         cmocka_unit_test(a_busy_copy_is_asked_again_after_20_then_40_ms),
         cmocka_unit_test(a_busy_copy_with_another_is_left_at_once),
