@@ -86,13 +86,15 @@ static enum qn_status check_options(const struct qn_client_options *options, str
     return QN_STATUS_OK;
 }
 
-/* Memory of our own, and the locks unless a forked child may have got them locked. */
+/* In a forked child only what no other thread can have been changing when the process was copied:
+ * the rest stays with the child until it ends. */
 static void client_free(struct qn_client *client, bool is_child)
 {
-    client_calls_done(&client->calls, is_child);
-    client_views_done(&client->views, is_child);
-    if (!is_child)
+    if (!is_child) {
+        client_calls_done(&client->calls);
+        client_views_done(&client->views);
         (void)pthread_mutex_destroy(&client->feeds_lock);
+    }
     free(client->url);
     free(client->cluster);
     free(client);
@@ -147,8 +149,7 @@ void qn_client_close(struct qn_client *client)
     if (client == NULL)
         return;
     bool is_child = getpid() != client->pid;
-    /* The child's copy of the connection is the parent's to end, and the bus's threads are not
-     * here: its memory stays with the child until it ends. */
+    /* The connection is the parent's to end, and the bus's threads are not in the child. */
     if (!is_child)
         client->transport.ops->close(client->transport.self);
     client_free(client, is_child);

@@ -25,10 +25,9 @@ static void drain(struct client_call *call)
         message->release(message);
 }
 
-static void call_free(struct client_call *call, bool is_child)
+static void call_free(struct client_call *call)
 {
-    if (!is_child)
-        drain(call);
+    drain(call);
     ring_done(&call->ring);
     arena_done(&call->search_arena);
     arena_done(&call->decode_arena);
@@ -36,12 +35,11 @@ static void call_free(struct client_call *call, bool is_child)
     free(call);
 }
 
-void client_calls_done(struct client_calls *calls, bool is_child)
+void client_calls_done(struct client_calls *calls)
 {
     for (uint32_t i = 0; i < calls->slots_count; i++)
-        call_free(atomic_load(&calls->slots[i]), is_child);
-    if (!is_child)
-        (void)pthread_mutex_destroy(&calls->lock);
+        call_free(atomic_load(&calls->slots[i]));
+    (void)pthread_mutex_destroy(&calls->lock);
 }
 
 static struct client_call *call_new(uint32_t slot)

@@ -46,8 +46,8 @@ struct client_calls {
 };
 
 void client_calls_init(struct client_calls *calls);
-/* After the transport's close. In a forked child nothing of the bus is touched. */
-void client_calls_done(struct client_calls *calls, bool is_child);
+/* After the transport's close. */
+void client_calls_done(struct client_calls *calls);
 /* NULL: too many at once (BUSY), or no memory. */
 struct client_call *client_calls_take(struct client_calls *calls);
 void client_calls_give_back(struct client_calls *calls, struct client_call *call);

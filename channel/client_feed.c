@@ -85,8 +85,15 @@ static enum qn_status subscribe_once(struct qn_client *client, unsigned what,
     (void)pthread_mutex_unlock(&client->feeds_lock);
     if (missing & QN_FEED_REPORTS)
         status = transport->ops->subscribe(transport->self, reports.text, on_report, client, error);
+    if (status == QN_STATUS_OK)
+        missing &= ~(unsigned)QN_FEED_REPORTS;
     if (status == QN_STATUS_OK && missing & QN_FEED_EVENTS)
         status = transport->ops->subscribe(transport->self, events.text, on_event, client, error);
+    if (status != QN_STATUS_OK) {
+        (void)pthread_mutex_lock(&client->feeds_lock);
+        client->feeds_subscribed &= ~missing;
+        (void)pthread_mutex_unlock(&client->feeds_lock);
+    }
     return status;
 }
 
@@ -195,12 +202,12 @@ void qn_feed_close(struct qn_feed *feed)
     if (feed == NULL)
         return;
     struct qn_client *client = feed->client;
-    if (client_check_fork(client, NULL) == QN_STATUS_OK) {
-        (void)pthread_mutex_lock(&client->feeds_lock);
-        for (size_t i = 0; i < CLIENT_FEEDS_MAX; i++)
-            if (client->feeds[i] == feed)
-                client->feeds[i] = NULL;
-        (void)pthread_mutex_unlock(&client->feeds_lock);
-    }
+    if (client_check_fork(client, NULL) != QN_STATUS_OK)
+        return; /* it may have been in use when the process was copied */
+    (void)pthread_mutex_lock(&client->feeds_lock);
+    for (size_t i = 0; i < CLIENT_FEEDS_MAX; i++)
+        if (client->feeds[i] == feed)
+            client->feeds[i] = NULL;
+    (void)pthread_mutex_unlock(&client->feeds_lock);
     feed_free(feed);
 }

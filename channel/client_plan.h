@@ -124,8 +124,7 @@ struct client_search {
     const char *replicas[CLIENT_PLAN_REPLICAS_MAX];
     uint32_t replicas_count, replica_preferred;
 
-    struct client_request *
-        *requests; /* by id - first_request_id; those of an older view are NULL */
+    struct client_request **requests; /* by id - first_request_id, open or not */
     uint32_t requests_count, requests_capacity;
     struct client_request *open;
     struct client_request *queue_first, *queue_last;

@@ -79,19 +79,17 @@ static void collection_free(struct client_collection *collection)
     free(collection);
 }
 
-void client_views_done(struct client_views *views, bool is_child)
+void client_views_done(struct client_views *views)
 {
     struct bus_message *message;
 
     if (views->inbox.slots == NULL)
         return;
-    while (!is_child && (message = ring_pop(&views->inbox)) != NULL)
+    while ((message = ring_pop(&views->inbox)) != NULL)
         message->release(message);
     for (uint32_t i = 0; i < views->collections_count; i++)
         collection_free(views->collections[i]);
     ring_done(&views->inbox);
-    if (is_child)
-        return;
     (void)pthread_mutex_destroy(&views->drain_lock);
     (void)pthread_mutex_destroy(&views->lock);
 }

@@ -54,7 +54,8 @@ struct client_views {
 };
 
 enum qn_status client_views_init(struct client_views *views, uint64_t seed);
-void client_views_done(struct client_views *views, bool is_child);
+/* After the transport's close. */
+void client_views_done(struct client_views *views);
 /* Bus thread: owns the message. */
 void client_views_offer(struct client_views *views, struct bus_message *message);
 /* Takes in what has arrived. */

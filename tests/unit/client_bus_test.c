@@ -195,7 +195,7 @@ static void a_late_reply_never_reaches_a_later_call(void **state)
     assert_int_equal(client_calls_id_of("99999999999999999999999"), 0);
     assert_int_equal(client_calls_id_of("a.99999999999999999999999"), 0);
     client_calls_give_back(&calls, call);
-    client_calls_done(&calls, false);
+    client_calls_done(&calls);
 }
 
 int main(void)
