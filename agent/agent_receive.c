@@ -84,6 +84,7 @@ static void judge(struct agent *agent, enum inbox_kind inbox, const struct messa
     LOG_INFO(room, "term %" PRIu64, term);
     agent_step(agent, &(struct node_event){
                           .kind = NODE_EVENT_TERM_DURABLE, .now_ms = event.now_ms, .term = term});
+    event.now_ms = agent_uptime_ms(agent); /* the disk took its time */
     node_step(agent->node, &event, agent->actions);
     CHECK(!wants_term(agent->actions));
     agent_execute(agent);
