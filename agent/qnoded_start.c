@@ -135,6 +135,9 @@ enum qn_status qnoded_start(struct qnoded *qnoded, struct qn_error *error)
              " bytes (%s), kernels %s, %u NUMA nodes, %u workers each, %u loaders",
              qnoded->budget.bytes, qnoded->budget.source, kernels_current()->name,
              qnoded->numa_count, qnoded->workers, qnoded->loaders);
+    if (config->memory_budget_bytes > qnoded->budget.bytes)
+        LOG_WARNING(room, "memory-budget %" PRIu64 " is more than %s and headroom leave",
+                    config->memory_budget_bytes, qnoded->budget.source);
     (void)snprintf(name, sizeof name, "qnoded %" PRId64, config->node_id);
     status = transport_open(config->bus, name, CONNECT_MS, &qnoded->transport, error);
     if (status == QN_STATUS_OK)
