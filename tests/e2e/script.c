@@ -85,7 +85,8 @@ void script_open(struct script *script, char **arguments)
         if (next_message(script, until_ms) == NULL && now_ms() >= until_ms)
             script_fail("no report of nodes %s and %s on the bus", arguments[3], arguments[4]);
     uint64_t a = script->nodes[0].term, b = script->nodes[1].term;
-    script->term = (a > b ? a : b) + 1;
+    /* A step more than needed: the term below it must be stale, not absent. */
+    script->term = (a > b ? a : b) + 2;
     script_say(script, "heard of both nodes; takes term %" PRIu64, script->term);
 }
 
