@@ -156,14 +156,16 @@ static enum qn_status restore_row(struct catalog *catalog, const struct state_ro
     case STATE_SEGMENT:
         collection = catalog_collection(catalog, row->segment.collection_id);
         if (collection == NULL)
-            return error_set(error, QN_STATUS_CORRUPT, "state: segment %" PRId64 " of no collection",
+            return error_set(error, QN_STATUS_CORRUPT,
+                             "state: segment %" PRId64 " of no collection",
                              row->segment.segment_id);
         (void)hold_segment(catalog, collection, &row->segment);
         return QN_STATUS_OK;
     case STATE_COPY:
         segment = catalog_segment(catalog, row->copy.segment_id);
         if (segment == NULL || segment->wanted_count == LIMIT_COPIES_PER_SEGMENT_MAX)
-            return error_set(error, QN_STATUS_CORRUPT, "state: copy on node %" PRId64
+            return error_set(error, QN_STATUS_CORRUPT,
+                             "state: copy on node %" PRId64
                              " of no segment, or one too many of segment %" PRId64,
                              row->copy.node_id, row->copy.segment_id);
         (void)hold_wanted(segment, &row->copy);

@@ -13,12 +13,12 @@ enum { CATALOG_FINISHED_MOVES_MAX = 1024 }; /* older ones are forgotten */
 struct catalog_wanted {
     int64_t node_id;
     struct qn_epoch epoch;
-    char *replica;          /* NULL: none */
-    uint64_t sent_ms;       /* its LOAD was sent last; 0: never since this start */
-    uint64_t next_ms;       /* the next LOAD goes out no sooner */
-    uint64_t request_id;    /* of that LOAD */
-    uint32_t failures;      /* LOADs that failed in a row */
-    bool answered;          /* that LOAD failed already: repeats of the receipt are not counted */
+    char *replica;       /* NULL: none */
+    uint64_t sent_ms;    /* its LOAD was sent last; 0: never since this start */
+    uint64_t next_ms;    /* the next LOAD goes out no sooner */
+    uint64_t request_id; /* of that LOAD */
+    uint32_t failures;   /* LOADs that failed in a row */
+    bool answered;       /* that LOAD failed already: repeats of the receipt are not counted */
 };
 
 struct catalog_segment {
@@ -29,29 +29,31 @@ struct catalog_segment {
     uint64_t mem_size, num_rows, delete_generation;
     struct catalog_collection *collection;
     struct catalog_wanted *wanted;
-    uint32_t wanted_count; /* <= LIMIT_COPIES_PER_SEGMENT_MAX */
+    uint32_t wanted_count;     /* <= LIMIT_COPIES_PER_SEGMENT_MAX */
     struct catalog_move *move; /* the one that is open, or NULL */
 };
 
 struct catalog_collection {
     struct state_collection row;
     struct idmap segments;
-    struct qn_epoch version;  /* of the view that is published; (0, 0): none since this start */
-    uint64_t signature;       /* of its placement */
+    struct qn_epoch version; /* of the view that is published; (0, 0): none since this start */
+    uint64_t signature;      /* of its placement */
     uint64_t published_ms, changed_ms;
-    uint64_t ceased_ms;       /* when the empty view was published; 0: not yet */
-    bool dirty;               /* the view may have changed */
+    uint64_t ceased_ms; /* when the empty view was published; 0: not yet */
+    bool dirty;         /* the view may have changed */
 };
 
 struct catalog_move {
     struct state_move row;
     int64_t collection_id;
     bool open;
-    uint64_t dst_boot;   /* that the load began in; 0: not known since this start */
-    uint64_t shown_ms;   /* since when the view lists both copies; 0: not yet */
-    uint64_t asked_ms;   /* the release was asked for last; 0: never since this start */
-    bool held;           /* and the source said no */
-    unsigned trouble;    /* enum handoff_trouble that reason speaks of */
+    uint64_t dst_boot;       /* that the load began in; 0: not known since this start */
+    uint64_t shown_ms;       /* since when the view lists both copies; 0: not yet */
+    uint64_t asked_ms;       /* the release was asked for last; 0: never since this start */
+    bool held;               /* and the source said no */
+    unsigned trouble;        /* enum handoff_trouble that reason speaks of */
+    struct qn_epoch follows; /* the view before the one without the source */
+    enum { CATALOG_MOVE_WAITS, CATALOG_MOVE_READY, CATALOG_MOVE_ASKS } due; /* of this step */
 };
 
 struct catalog {

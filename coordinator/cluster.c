@@ -98,6 +98,7 @@ void cluster_set_copy(struct cluster_node *node, const struct cluster_copy *copy
     struct cluster_list *list = &node->list;
     size_t at = list_lower_bound(list, copy->segment_id);
 
+    node->touched = true;
     if (at == list->count || list->copies[at].segment_id != copy->segment_id) {
         if (list->count == LIMIT_SEGMENTS_PER_NODE_MAX)
             return;
@@ -113,6 +114,7 @@ void cluster_drop_copy(struct cluster_node *node, int64_t segment_id)
     struct cluster_list *list = &node->list;
     size_t at = list_lower_bound(list, segment_id);
 
+    node->touched = true;
     if (at == list->count || list->copies[at].segment_id != segment_id)
         return;
     list->count--;
@@ -166,8 +168,8 @@ static int by_segment_id(const void *a, const void *b)
     return (left->segment_id > right->segment_id) - (left->segment_id < right->segment_id);
 }
 
-/* What was learnt from receipts and a list that was written before them does not know: a copy at one
- * epoch never goes back to LOADING. */
+/* What was learnt from receipts and a list that was written before them does not know: a copy at
+ * one epoch never goes back to LOADING. */
 static void carry_over(const struct cluster_node *node, struct cluster_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -193,6 +195,7 @@ static void list_complete(struct cluster_node *node)
     node->pending = (struct cluster_list){0};
     node->pending_mask = 0;
     node->listed = true;
+    node->touched = false;
     list_done(&old);
 }
 
@@ -272,7 +275,7 @@ struct cluster_change cluster_on_report(struct cluster *cluster, const struct me
     take_figures(node, report);
     if (report->has_copies)
         change.relisted = take_page(node, report);
-    node->stale = !node->listed || report->copies_digest != node->list_digest;
+    node->stale = !node->listed || node->touched || report->copies_digest != node->list_digest;
     return change;
 }
 

@@ -27,14 +27,15 @@ struct cluster_node {
     int64_t node_id;
     uint64_t boot, report_number, uptime_ms;
     uint64_t heard_ms;
-    bool silent;  /* said nothing for LIMIT_NODE_SILENT_MS */
-    bool leaving; /* shuts down */
+    bool silent;                 /* said nothing for LIMIT_NODE_SILENT_MS */
+    bool leaving;                /* shuts down */
     struct memory_report memory; /* its arrays are the two below */
     uint64_t numa_ledger_bytes[LIMIT_NUMA_NODES_MAX], numa_total_bytes[LIMIT_NUMA_NODES_MAX];
     uint64_t searches_total, refused_total;
     char kernels[32];
 
-    bool listed; /* copies is the full list of this boot */
+    bool listed;  /* copies is the full list of this boot */
+    bool touched; /* a receipt changed it since */
     uint64_t list_number, list_digest;
     struct cluster_list list;
 

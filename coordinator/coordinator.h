@@ -39,8 +39,9 @@ struct coordinator;
  * reports during the first second) before its first command. */
 enum qn_status coordinator_open(const struct coordinator_options *options,
                                 struct coordinator **ret_coordinator, struct qn_error *error);
-/* Returns the time (clock, us) at which it must be called again at the latest; 0 when it stopped for
- * good (commit failed, or a higher term appeared: stepped down). coordinator_failure says why. */
+/* Returns the time (clock, us) at which it must be called again at the latest; 0 when it stopped
+ * for good (commit failed, or a higher term appeared: stepped down). coordinator_failure says why.
+ */
 uint64_t coordinator_poll(struct coordinator *coordinator);
 /* NULL while it runs. */
 const char *coordinator_failure(const struct coordinator *coordinator);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A map from ids to items, in order of the ids: a sorted array. Ids mostly come rising, so an insert
- * is mostly an append. The items are the caller's. */
+ * A map from ids to items, in order of the ids: a sorted array. Ids mostly come rising, so an
+ * insert is mostly an append. The items are the caller's. */
 #ifndef COORDINATOR_IDMAP_H
 #define COORDINATOR_IDMAP_H
 

@@ -38,8 +38,8 @@ void outbox_done(struct outbox *outbox)
 
 struct state_row *outbox_row(struct outbox *outbox, enum state_kind kind)
 {
-    outbox->rows =
-        grow_for_one(outbox->rows, outbox->rows_count, &outbox->rows_capacity, sizeof *outbox->rows);
+    outbox->rows = grow_for_one(outbox->rows, outbox->rows_count, &outbox->rows_capacity,
+                                sizeof *outbox->rows);
     struct state_row *row = &outbox->rows[outbox->rows_count++];
     memset(row, 0, sizeof *row);
     row->kind = kind;

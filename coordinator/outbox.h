@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What one step of the judgement asks the shell to do: first commit the rows, all or none, then send
- * the messages in order. Everything in it lives until outbox_reset. */
+ * What one step of the judgement asks the shell to do: first commit the rows, all or none, then
+ * send the messages in order. Everything in it lives until outbox_reset. */
 #ifndef COORDINATOR_OUTBOX_H
 #define COORDINATOR_OUTBOX_H
 

@@ -26,7 +26,8 @@ struct state_collection {
     enum qn_metric metric;
     uint32_t dim;
     uint64_t readable_version;
-    bool ceasing; /* released by the operator: no view names its segments, copies are on their way out */
+    bool ceasing; /* released by the operator: no view names its segments, copies are on their way
+                     out */
 };
 
 struct state_segment {
@@ -66,9 +67,9 @@ struct state_row {
     };
 };
 
-/* Contract: load() gives every row once, in any order, before anything else. commit() makes all rows
- * durable in one transaction before it returns OK, or none of them; where two rows have one key the
- * later one holds. One thread. */
+/* Contract: load() gives every row once, in any order, before anything else. commit() makes all
+ * rows durable in one transaction before it returns OK, or none of them; where two rows have one
+ * key the later one holds. One thread. */
 struct state_ops {
     const char *name;
     enum qn_status (*load)(void *self, void (*on_row)(void *owner, const struct state_row *row),
@@ -85,7 +86,6 @@ struct state {
 
 /* Opens or creates the file; CONFIG if it is not ours, or another coordinator holds it; CORRUPT if
  * it is damaged. */
-enum qn_status state_sqlite_open(const char *path, struct state *ret_state,
-                                 struct qn_error *error);
+enum qn_status state_sqlite_open(const char *path, struct state *ret_state, struct qn_error *error);
 
 #endif

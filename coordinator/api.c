@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coordinator/api.h"
+
+#include "coordinator/grow.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct coord_answer *api_page(struct core *core, const struct message *request, uint32_t page,
+                              uint32_t pages)
+{
+    struct outbox_send *send = outbox_message(core->out, OUTBOX_REPLY, 0, MESSAGE_COORD_ANSWER);
+    struct coord_answer *answer = &send->message.coord_answer;
+
+    send->reply_to = outbox_strdup(core->out, request->reply_to);
+    send->message.request_id = request->request_id;
+    answer->status = QN_STATUS_OK;
+    answer->text = "";
+    answer->page = page;
+    answer->pages = pages;
+    return answer;
+}
+
+void api_answer(struct core *core, const struct message *request, enum qn_status status,
+                const char *text)
+{
+    struct coord_answer *answer = api_page(core, request, 0, 1);
+
+    answer->status = status;
+    answer->text = outbox_strdup(core->out, text);
+}
+
+/* ---- repeats --------------------------------------------------------------------------------- */
+
+static const struct core_answer *find_given(const struct core *core, const struct message *request)
+{
+    for (size_t i = 0; i < CORE_ANSWERS_KEPT; i++) {
+        const struct core_answer *given = &core->answers[i];
+        if (given->text != NULL && given->request_id == request->request_id &&
+            strcmp(given->sender, request->sender) == 0)
+            return given;
+    }
+    return NULL;
+}
+
+static void answer_change(struct core *core, const struct message *request, enum qn_status status,
+                          const char *text)
+{
+    struct core_answer *given = &core->answers[core->answers_next];
+
+    core->answers_next = (core->answers_next + 1) % CORE_ANSWERS_KEPT;
+    free(given->text);
+    given->text = grow_strdup(text);
+    given->status = status;
+    given->request_id = request->request_id;
+    (void)snprintf(given->sender, sizeof given->sender, "%s", request->sender);
+    outbox_note(core->out, status != QN_STATUS_OK, "%s: %s: %.400s", request->sender,
+                qn_status_name(status), text);
+    api_answer(core, request, status, text);
+}
+
+/* ---- dispatch -------------------------------------------------------------------------------- */
+
+static void on_change(struct core *core, const struct message *request)
+{
+    const struct coord_request *body = &request->coord_request;
+    const struct core_answer *given = find_given(core, request);
+    struct text text = {0};
+    enum qn_status status;
+
+    if (given != NULL) {
+        api_answer(core, request, given->status, given->text);
+        return;
+    }
+    if (body->verb == COORD_LOAD_COLLECTION) {
+        core->out->manifest_folder = outbox_strdup(core->out, body->folder);
+        return;
+    }
+    if (body->verb == COORD_RELEASE_COLLECTION)
+        status = api_release(core, body, &text);
+    else
+        status = api_balance(core, body, &text);
+    answer_change(core, request, status, text.bytes);
+}
+
+void api_on_request(struct core *core, const struct message *request)
+{
+    char text[64];
+
+    if (request->needs_count > 0) {
+        (void)snprintf(text, sizeof text, "feature %" PRIu32 " is not known here",
+                       request->needs[0]);
+        api_answer(core, request, QN_STATUS_UNSUPPORTED, text);
+        return;
+    }
+    switch (request->coord_request.verb) {
+    case COORD_LOAD_COLLECTION:
+    case COORD_RELEASE_COLLECTION:
+    case COORD_LOAD_BALANCE:
+        if (core->phase == CORE_ACTIVE)
+            on_change(core, request);
+        else
+            api_answer(core, request, QN_STATUS_BUSY, "starting");
+        return;
+    case COORD_GET_VIEW:
+    case COORD_LIST_NODES:
+    case COORD_LIST_SEGMENTS:
+    case COORD_LIST_COLLECTIONS:
+    case COORD_LIST_MOVES:
+        api_list(core, request);
+        return;
+    case COORD_VERB_UNSPECIFIED:
+        break;
+    }
+    api_answer(core, request, QN_STATUS_UNSUPPORTED, "this verb is not known here");
+}
+
+void api_on_manifest(struct core *core, const struct message *request,
+                     const struct manifest *manifest, const struct qn_error *error)
+{
+    struct text text = {0};
+
+    if (core->phase != CORE_ACTIVE)
+        return;
+    if (manifest == NULL) {
+        answer_change(core, request, error->status, error->text);
+        return;
+    }
+    enum qn_status status = api_load(core, &request->coord_request, manifest, &text);
+    answer_change(core, request, status, text.bytes);
+}
+
+void api_planned(const struct core *core, int64_t node_id, uint64_t *ret_bytes, uint64_t *ret_count)
+{
+    const struct idmap *segments = &core->catalog.segments;
+    const struct cluster_node *node = cluster_find(&core->cluster, node_id);
+
+    *ret_bytes = 0;
+    *ret_count = 0;
+    for (size_t i = 0; i < segments->count; i++) {
+        const struct catalog_segment *segment = segments->entries[i].item;
+        if (segment->collection->row.ceasing || catalog_wanted(segment, node_id) == NULL ||
+            (node != NULL && cluster_copy(node, segment->segment_id) != NULL))
+            continue;
+        *ret_bytes += segment->mem_size;
+        ++*ret_count;
+    }
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The coordinator's API: requests in, answers out. Every verb is idempotent by its effect, because
+ * a client repeats what it heard no answer to. Pure. */
+#ifndef COORDINATOR_API_H
+#define COORDINATOR_API_H
+
+#include "coordinator/core.h"
+#include "coordinator/text.h"
+#include "segstore/manifest.h"
+
+void api_on_request(struct core *core, const struct message *request);
+/* The manifest that LOAD_COLLECTION asked for; NULL: error says why there is none. */
+void api_on_manifest(struct core *core, const struct message *request,
+                     const struct manifest *manifest, const struct qn_error *error);
+
+/* ---- between api*.c -------------------------------------------------------------------------- */
+
+/* An answer without lists. */
+void api_answer(struct core *core, const struct message *request, enum qn_status status,
+                const char *text);
+/* One page of an answer, status OK, to be filled. */
+struct coord_answer *api_page(struct core *core, const struct message *request, uint32_t page,
+                              uint32_t pages);
+
+/* The verbs that change something: a status, and a text for people. */
+enum qn_status api_load(struct core *core, const struct coord_request *request,
+                        const struct manifest *manifest, struct text *text);
+enum qn_status api_release(struct core *core, const struct coord_request *request,
+                           struct text *text);
+enum qn_status api_balance(struct core *core, const struct coord_request *request,
+                           struct text *text);
+/* The verbs that tell: they answer by themselves. */
+void api_list(struct core *core, const struct message *request);
+
+/* Bytes and number of the copies that are wanted on a node and that its ledger does not know yet.
+ */
+void api_planned(const struct core *core, int64_t node_id, uint64_t *ret_bytes,
+                 uint64_t *ret_count);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * qcoordd: the reference coordinator as a daemon. Its supervisor restarts it: exit 75 means that
+ * another coordinator took over or the state could not be written, 69 that the bus is not there. */
+#include "base/log.h"
+#include "coordinator/coordinator.h"
+#include <getopt.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef QNODE_VERSION
+#define QNODE_VERSION "unknown"
+#endif
+
+enum { EXIT_USAGE = 2, EXIT_AGAIN = 75, CONNECT_MS = 5000 };
+
+static const char room[] = "coordinator";
+static atomic_bool stop_wanted;
+
+struct arguments {
+    const char *bus, *cluster, *state;
+    uint64_t overlap_ms, ceased_wait_ms;
+    enum log_level level;
+};
+
+static const char usage[] =
+    "usage: qcoordd --bus URL --state FILE [--cluster NAME] [--overlap-ms MS]\n"
+    "               [--ceased-wait-ms MS] [--log-level error|warning|info|debug]\n"
+    "\n"
+    "  --bus URL            nats://host:port[,host:port]\n"
+    "  --state FILE         what must not be forgotten (SQLite); made if it is not there\n"
+    "  --cluster NAME       default: default\n"
+    "  --overlap-ms MS      both copies of a moved segment answer at least this long (1000)\n"
+    "  --ceased-wait-ms MS  from the release of a collection to the release of its copies (60500)\n"
+    "  --log-level LEVEL    default: info\n"
+    "  --help, --version\n";
+
+static const struct option long_options[] = {
+    {"bus", required_argument, NULL, 'b'},
+    {"cluster", required_argument, NULL, 'c'},
+    {"state", required_argument, NULL, 's'},
+    {"overlap-ms", required_argument, NULL, 'o'},
+    {"ceased-wait-ms", required_argument, NULL, 'w'},
+    {"log-level", required_argument, NULL, 'l'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'v'},
+    {NULL, 0, NULL, 0},
+};
+
+static bool parse_ms(const char *text, uint64_t *ret_ms)
+{
+    char *end;
+    unsigned long long value = strtoull(text, &end, 10);
+
+    if (*text < '0' || *text > '9' || *end != '\0' || value == 0 || value > 86400000)
+        return false;
+    *ret_ms = value;
+    return true;
+}
+
+static bool take_option(int option, struct arguments *arguments)
+{
+    switch (option) {
+    case 'b':
+        arguments->bus = optarg;
+        return true;
+    case 'c':
+        arguments->cluster = optarg;
+        return true;
+    case 's':
+        arguments->state = optarg;
+        return true;
+    case 'o':
+        return parse_ms(optarg, &arguments->overlap_ms);
+    case 'w':
+        return parse_ms(optarg, &arguments->ceased_wait_ms);
+    case 'l':
+        return log_level_from_name(optarg, &arguments->level);
+    case 'h':
+        (void)fputs(usage, stdout);
+        exit(0);
+    case 'v':
+        (void)printf("qcoordd %s\n", QNODE_VERSION);
+        exit(0);
+    default:
+        return false;
+    }
+}
+
+static bool parse(int argc, char **argv, struct arguments *arguments)
+{
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+        if (!take_option(option, arguments))
+            return false;
+    return optind == argc && arguments->bus != NULL && arguments->state != NULL;
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+    atomic_store(&stop_wanted, true);
+}
+
+static void handle_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+static enum qn_status read_manifest(void *owner, const char *folder, struct manifest **ret_manifest,
+                                    struct qn_error *error)
+{
+    (void)owner;
+    return manifest_read(folder, ret_manifest, error);
+}
+
+static void on_note(void *owner, bool warning, const char *text)
+{
+    (void)owner;
+    log_write(warning ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, room, "%s", text);
+}
+
+static int run(struct coordinator *coordinator)
+{
+    while (!atomic_load(&stop_wanted)) {
+        uint64_t until_us = coordinator_poll(coordinator);
+        if (until_us == 0) {
+            LOG_ERROR(room, "%s", coordinator_failure(coordinator));
+            return EXIT_AGAIN;
+        }
+        /* A signal does not wake the waiter: the tick is near enough. */
+        coordinator_wait(coordinator, until_us);
+    }
+    LOG_INFO(room, "stopped by a signal");
+    return 0;
+}
+
+static int serve(const struct arguments *arguments, const struct state *state)
+{
+    struct coordinator_options options = {
+        .cluster = arguments->cluster,
+        .overlap_ms = arguments->overlap_ms,
+        .ceased_wait_ms = arguments->ceased_wait_ms,
+        .clock = clock_monotonic(),
+        .state = *state,
+        .read_manifest = read_manifest,
+        .on_note = on_note,
+    };
+    struct coordinator *coordinator = NULL;
+    struct qn_error error = {0};
+    int code;
+
+    if (transport_open(arguments->bus, "qcoordd", CONNECT_MS, &options.transport, &error) !=
+        QN_STATUS_OK) {
+        LOG_ERROR(room, "%s", error.text);
+        return qn_status_exit_code(error.status);
+    }
+    if (coordinator_open(&options, &coordinator, &error) == QN_STATUS_OK) {
+        LOG_INFO(room, "qcoordd %s: cluster %s on %s, state in %s", QNODE_VERSION,
+                 arguments->cluster, arguments->bus, arguments->state);
+        code = run(coordinator);
+    } else {
+        LOG_ERROR(room, "%s", error.text);
+        code = qn_status_exit_code(error.status);
+    }
+    options.transport.ops->close(options.transport.self);
+    coordinator_close(coordinator);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {.cluster = "default", .level = LOG_LEVEL_INFO};
+    struct state state;
+    struct qn_error error = {0};
+
+    if (!parse(argc, argv, &arguments)) {
+        (void)fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    log_level_set(arguments.level);
+    handle_signals();
+    if (state_sqlite_open(arguments.state, &state, &error) != QN_STATUS_OK) {
+        LOG_ERROR(room, "%s", error.text);
+        return qn_status_exit_code(error.status);
+    }
+    int code = serve(&arguments, &state);
+    state.ops->close(state.self);
+    return code;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coordinator/step.h"
+
+#include "coordinator/api.h"
+#include "coordinator/command.h"
+#include "coordinator/handoff.h"
+#include "coordinator/reconcile.h"
+#include "coordinator/view.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- terms ----------------------------------------------------------------------------------- */
+
+static void step_down(struct core *core, const struct message *message)
+{
+    char text[256];
+
+    (void)snprintf(text, sizeof text,
+                   "%s knows term %" PRIu64 ", ours is %" PRIu64
+                   ": another coordinator has taken over",
+                   message->sender, message->term, core->term);
+    core->phase = CORE_STOPPED;
+    core->out->failure = outbox_strdup(core->out, text);
+}
+
+/* False: a higher term ended us. Absurd terms are not believed, as agents do not (C2). */
+static bool hear_term(struct core *core, const struct message *message)
+{
+    uint64_t known = core->term > core->heard_term ? core->term : core->heard_term;
+
+    if (message->term <= known || message->term - known > UINT64_C(1) << LIMIT_TERM_JUMP_LOG2)
+        return true;
+    if (core->phase == CORE_ACTIVE) {
+        step_down(core, message);
+        return false;
+    }
+    core->heard_term = message->term;
+    return true;
+}
+
+static void take_term(struct core *core)
+{
+    if (core->heard_term > core->term)
+        core->term = core->heard_term;
+    core->term++;
+    core->phase = CORE_ACTIVE;
+    core->active_ms = core->now_ms;
+    core->counters_changed = true;
+    outbox_note(core->out, false, "term %" PRIu64 " taken; %zu nodes heard of", core->term,
+                core->cluster.nodes.count);
+    for (size_t i = 0; i < core->cluster.nodes.count; i++) {
+        struct cluster_node *node = core->cluster.nodes.entries[i].item;
+        if (!node->listed)
+            command_ask_report(core, node);
+    }
+    core_touch(core);
+}
+
+/* ---- reports and receipts -------------------------------------------------------------------- */
+
+static void on_report(struct core *core, const struct message *message)
+{
+    struct cluster_change change = cluster_on_report(&core->cluster, message, core->now_ms);
+    struct cluster_node *node = change.node;
+    const char *what = change.joined      ? "joined"
+                       : change.restarted ? "restarted"
+                       : change.returned  ? "is back"
+                                          : NULL;
+
+    if (node == NULL)
+        return;
+    if (what != NULL)
+        outbox_note(core->out, false,
+                    "node %" PRId64 " %s (boot %" PRIu64 ", budget %" PRIu64 " bytes, %" PRIu32
+                    " copies)",
+                    node->node_id, what, node->boot, node->memory.budget_bytes,
+                    message->node_report.copies_count);
+    if (what != NULL || change.relisted)
+        core_touch(core);
+    if (node->stale)
+        command_ask_report(core, node);
+}
+
+static struct cluster_copy copy_from(const struct catalog_segment *segment, struct qn_epoch epoch)
+{
+    return (struct cluster_copy){
+        .segment_id = segment->segment_id,
+        .collection_id = segment->collection->row.collection_id,
+        .partition_id = segment->partition_id,
+        .mem_size = segment->mem_size,
+        .num_rows = segment->num_rows,
+        .delete_generation = segment->delete_generation,
+        .epoch = epoch,
+        .content_hash = segment->content_hash,
+        .state = QN_COPY_SERVING,
+        .segment_state = segment->state,
+    };
+}
+
+/* A late repeat must not bring a copy back: only what is wanted, or known as loading, serves. */
+static void on_loaded(struct core *core, struct cluster_node *node,
+                      const struct segment_loaded *receipt)
+{
+    const struct catalog_segment *segment = catalog_segment(&core->catalog, receipt->segment_id);
+    struct cluster_copy *copy = cluster_copy(node, receipt->segment_id);
+    struct catalog_wanted *wanted = segment == NULL ? NULL : catalog_wanted(segment, node->node_id);
+
+    if (!node->listed || wanted == NULL || qn_epoch_compare(wanted->epoch, receipt->epoch) != 0)
+        return;
+    if (copy != NULL && qn_epoch_compare(copy->epoch, receipt->epoch) == 0 &&
+        copy->state != QN_COPY_LOADING)
+        return;
+    struct cluster_copy serving = copy_from(segment, receipt->epoch);
+    cluster_set_copy(node, &serving);
+    wanted->failures = 0;
+    outbox_note(core->out, false,
+                "segment %" PRId64 " %s by node %" PRId64 ": %" PRIu64 " bytes in %" PRIu64 " ms",
+                receipt->segment_id, receipt->adopted ? "adopted" : "loaded", node->node_id,
+                receipt->bytes, receipt->took_ms);
+    core_touch(core);
+}
+
+static void on_released(struct core *core, struct cluster_node *node,
+                        const struct segment_released *receipt)
+{
+    const struct cluster_copy *copy = cluster_copy(node, receipt->segment_id);
+
+    if (copy != NULL && qn_epoch_compare(copy->epoch, receipt->epoch) == 0)
+        cluster_drop_copy(node, receipt->segment_id);
+    handoff_on_released(core, node, receipt);
+    core_touch(core);
+}
+
+/* A stale load is refused so when a newer copy is there; the epoch in it is that copy's. */
+static void on_refused(struct core *core, const struct cluster_node *node,
+                       const struct message *message)
+{
+    const struct command_refused *refused = &message->command_refused;
+    const struct catalog_segment *segment = catalog_segment(&core->catalog, refused->segment_id);
+    const struct catalog_wanted *wanted =
+        segment == NULL ? NULL : catalog_wanted(segment, node->node_id);
+
+    if (wanted == NULL || refused->status != QN_STATUS_EPOCH_STALE ||
+        wanted->request_id != message->request_id)
+        return;
+    reconcile_on_load_failed(core, node,
+                             &(struct load_failed){.segment_id = refused->segment_id,
+                                                   .epoch = wanted->epoch,
+                                                   .status = refused->status,
+                                                   .text = refused->text});
+}
+
+static void on_receipt(struct core *core, const struct message *message)
+{
+    struct cluster_node *node = cluster_sender(&core->cluster, message);
+
+    if (node == NULL || core->phase != CORE_ACTIVE)
+        return;
+    switch (message->kind) {
+    case MESSAGE_SEGMENT_LOADED:
+        on_loaded(core, node, &message->segment_loaded);
+        break;
+    case MESSAGE_SEGMENT_RELEASED:
+        on_released(core, node, &message->segment_released);
+        break;
+    case MESSAGE_LOAD_FAILED:
+        reconcile_on_load_failed(core, node, &message->load_failed);
+        core->touched = true;
+        break;
+    case MESSAGE_RELEASE_HELD:
+        handoff_on_held(core, node, &message->release_held);
+        core->touched = true;
+        break;
+    case MESSAGE_COMMAND_REFUSED:
+        on_refused(core, node, message);
+        break;
+    default: /* LEAVING: the list says it too, and in order */
+        break;
+    }
+}
+
+static void on_message(struct core *core, const struct message *message)
+{
+    if (strcmp(message->cluster, core->options.cluster) != 0)
+        return;
+    switch (message->kind) {
+    case MESSAGE_NODE_REPORT:
+        if (hear_term(core, message))
+            on_report(core, message);
+        break;
+    case MESSAGE_SEGMENT_LOADED:
+    case MESSAGE_SEGMENT_RELEASED:
+    case MESSAGE_LOAD_FAILED:
+    case MESSAGE_RELEASE_HELD:
+    case MESSAGE_LEAVING:
+    case MESSAGE_COMMAND_REFUSED:
+        if (hear_term(core, message))
+            on_receipt(core, message);
+        break;
+    case MESSAGE_COORD_REQUEST:
+        api_on_request(core, message);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- the step -------------------------------------------------------------------------------- */
+
+static void on_tick(struct core *core)
+{
+    struct cluster_node *node;
+
+    while ((node = cluster_next_silent(&core->cluster, core->now_ms)) != NULL) {
+        outbox_note(core->out, true, "node %" PRId64 " silent for %.1f s", node->node_id,
+                    (double)(core->now_ms - node->heard_ms) / 1000);
+        core_touch(core);
+    }
+    if (core->phase == CORE_LISTENING && core->now_ms - core->opened_ms >= CORE_LISTEN_MS)
+        take_term(core);
+}
+
+/* Views follow moves follow loads: each sees what the one before has decided. */
+static void advance(struct core *core, bool is_tick)
+{
+    bool busy = core->touched || core->unsettled || core->catalog.open_moves_count > 0;
+
+    if (busy && (core->touched || is_tick)) {
+        core->touched = false;
+        view_run(core);
+        handoff_run(core);
+        core->unsettled = reconcile_run(core);
+    }
+    if (is_tick || core->touched)
+        view_run(core);
+}
+
+static void put_counters(struct core *core)
+{
+    if (!core->counters_changed)
+        return;
+    core->counters_changed = false;
+    struct state_counter *term = &outbox_row(core->out, STATE_COUNTER)->counter;
+    (void)snprintf(term->name, sizeof term->name, "term");
+    term->value = core->term;
+    struct state_counter *version = &outbox_row(core->out, STATE_COUNTER)->counter;
+    (void)snprintf(version->name, sizeof version->name, "version");
+    version->value = core->version;
+}
+
+static void fill_envelopes(struct core *core)
+{
+    for (size_t i = 0; i < core->out->sends_count; i++) {
+        struct message *message = &core->out->sends[i].message;
+        message->cluster = core->options.cluster;
+        message->sender = "coordinator";
+        message->term = core->term;
+    }
+}
+
+void coordinator_step(struct core *core, const struct step_event *event, struct outbox *outbox)
+{
+    if (core->phase == CORE_STOPPED)
+        return;
+    core->out = outbox;
+    core->now_ms = event->now_ms;
+    core->wall_ms = event->wall_ms;
+    if (!core->opened) {
+        core->opened = true;
+        core->opened_ms = event->now_ms;
+    }
+    if (event->kind == STEP_TICK)
+        on_tick(core);
+    else if (event->kind == STEP_MESSAGE)
+        on_message(core, event->message);
+    else
+        api_on_manifest(core, event->message, event->manifest, event->error);
+    if (core->phase == CORE_ACTIVE)
+        advance(core, event->kind == STEP_TICK);
+    put_counters(core);
+    fill_envelopes(core);
+    core->out = NULL;
+}
