@@ -31,8 +31,9 @@ enum qn_status error_wrap(struct qn_error *error, const char *format, ...)
     int outer_bytes = vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
     if (outer_bytes >= 0 && (size_t)outer_bytes < sizeof error->text)
-        (void)snprintf(error->text + outer_bytes, sizeof error->text - (size_t)outer_bytes, ": %s",
-                       inner);
+        /* A text that is cut is fine; asking for the result tells the compiler so. */
+        CHECK(snprintf(error->text + outer_bytes, sizeof error->text - (size_t)outer_bytes, ": %s",
+                       inner) >= 0);
     return error->status;
 }
 
