@@ -69,12 +69,14 @@ static void check_missing(struct world *world, const struct collection *collecti
         int64_t id = result->missing[i].segment_id;
         bool is_known = false, is_twice = false;
         for (size_t s = 0; s < collection->segments_count; s++)
-            is_known = is_known || collection->segments[s].segment_id == id;
+            is_known =
+                is_known || (collection->segments[s].segment_id == id &&
+                             collection_is_readable(collection, result->readable_version, s));
         for (size_t j = 0; j < i; j++)
             is_twice = is_twice || result->missing[j].segment_id == id;
         if (!is_known || is_twice)
             world_fail(world, "K6", "missing segment %" PRId64 " is %s", id,
-                       is_known ? "named twice" : "not of the collection");
+                       is_known ? "named twice" : "not readable");
     }
     if (result->verdict == QN_VERDICT_PARTIAL && result->missing_count == 0)
         world_fail(world, "K6", "PARTIAL, and nothing is missing");
@@ -94,6 +96,7 @@ void checkers_on_result(struct world *world, const struct qn_search_request *req
         return;
     check_missing(world, collection, result);
     struct oracle_scope scope = {
+        .readable_version = result->readable_version,
         .partition_ids = request->partition_ids,
         .partition_ids_count = request->partition_ids_count,
         .excluded_segment_ids = missing,

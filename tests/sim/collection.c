@@ -95,6 +95,34 @@ void collection_make(struct collection *collection, uint32_t number, const struc
     collection->segments_count = 1 + prng_below(prng, options->segments_max);
     for (uint32_t s = 0; s < collection->segments_count; s++)
         make_segment(collection, s, options->rows_max, prng);
+    collection->listed[collection->readable_version] = (1u << collection->segments_count) - 1;
+}
+
+static bool is_listed(const struct collection *collection, uint64_t readable_version,
+                      size_t segment_number)
+{
+    return readable_version < COLLECTION_VERSIONS_MAX &&
+           (collection->listed[readable_version] >> segment_number & 1) != 0;
+}
+
+bool collection_is_readable(const struct collection *collection, uint64_t readable_version,
+                            size_t segment_number)
+{
+    return collection->segments[segment_number].state == QN_SEGMENT_SEALED &&
+           is_listed(collection, readable_version, segment_number);
+}
+
+/* The first segment, which is sealed, is in every edition. */
+void collection_renew(struct collection *collection, struct prng *prng)
+{
+    uint32_t listed = 1;
+
+    if (collection->readable_version + 1 == COLLECTION_VERSIONS_MAX)
+        return;
+    for (size_t s = 1; s < collection->segments_count; s++)
+        if (prng_below(prng, 4) != 0)
+            listed |= 1u << s;
+    collection->listed[++collection->readable_version] = listed;
 }
 
 void collection_done(struct collection *collection)
@@ -119,11 +147,13 @@ struct manifest *collection_manifest(const struct collection *collection)
     manifest->dim = collection->dim;
     manifest->readable_version = collection->readable_version;
     manifest->segments = calloc(collection->segments_count, sizeof *manifest->segments);
-    manifest->segments_count = collection->segments_count;
     CHECK(manifest->name != NULL && manifest->folder != NULL && manifest->segments != NULL);
     for (size_t s = 0; s < collection->segments_count; s++) {
         const struct collection_segment *from = &collection->segments[s];
-        manifest->segments[s] = (struct manifest_segment){
+        if (!is_listed(collection, collection->readable_version, s))
+            continue;
+        struct manifest_segment *to = &manifest->segments[manifest->segments_count++];
+        *to = (struct manifest_segment){
             .segment_id = from->segment_id,
             .partition_id = from->partition_id,
             .state = from->state,
@@ -132,7 +162,7 @@ struct manifest *collection_manifest(const struct collection *collection)
             .resident_bytes = from->resident_bytes,
             .content_hash = from->content_hash,
         };
-        CHECK(manifest->segments[s].path != NULL);
+        CHECK(to->path != NULL);
     }
     return manifest;
 }

@@ -8,6 +8,8 @@
 #include "segstore/manifest.h"
 #include "tests/sim/options.h"
 
+enum { COLLECTION_VERSIONS_MAX = 64 };
+
 struct collection_segment {
     int64_t segment_id, partition_id;
     enum qn_segment_state state;
@@ -25,7 +27,9 @@ struct collection {
     char name[32], folder[64];
     enum qn_metric metric;
     uint32_t dim;
-    uint64_t readable_version;
+    uint64_t readable_version; /* of the manifest that is on disk now */
+    /* By readable version: which segments (by number) its manifest lists. */
+    uint32_t listed[COLLECTION_VERSIONS_MAX];
     struct collection_segment segments[OPTIONS_SEGMENTS_MAX];
     size_t segments_count;
 };
@@ -33,6 +37,11 @@ struct collection {
 void collection_make(struct collection *collection, uint32_t number, const struct options *options,
                      struct prng *prng);
 void collection_done(struct collection *collection);
+/* Another edition of the collection: the next readable version, with other segments of the same. */
+void collection_renew(struct collection *collection, struct prng *prng);
+/* Listed in that version, and sealed. */
+bool collection_is_readable(const struct collection *collection, uint64_t readable_version,
+                            size_t segment_number);
 /* As manifest_read would give it; manifest_free releases it. */
 struct manifest *collection_manifest(const struct collection *collection);
 uint64_t collection_resident_bytes(const struct collection *collection);

@@ -136,7 +136,8 @@ static bool is_collection_settled(struct world *world, uint32_t number, const st
         return no(why, "the operator's wish for collection %u is not acknowledged", number);
     for (size_t s = 0; s < collection->segments_count; s++) {
         const struct collection_segment *segment = &collection->segments[s];
-        size_t want = world->operator.wants_loaded[number] && segment->state == QN_SEGMENT_SEALED;
+        size_t want = world->operator.wants_loaded[number] &&
+                      collection_is_readable(collection, collection->readable_version, s);
         size_t have = wanted_copies_of(world, segment->segment_id);
         wanted_count += want;
         if (have != want)

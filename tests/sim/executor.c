@@ -85,7 +85,9 @@ static bool sim_is_idle(void *self, enum executor_lane lane, unsigned numa_node)
     struct sim_executor *executor = self;
 
     (void)numa_node;
-    return is_inline(executor) || executor->waiting[lane] == 0;
+    /* A hint, so it may lie: else small worlds would never search on a worker. */
+    return is_inline(executor) || (executor->waiting[lane] == 0 &&
+                                   prng_below(&executor->process->world->prng_disk, 2) == 0);
 }
 
 static unsigned sim_concurrency(void *self, enum executor_lane lane)

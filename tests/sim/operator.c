@@ -220,6 +220,8 @@ void operator_toggle(struct operator* operator)
     operator->wants_loaded[number] = !operator->wants_loaded[number];
     if (!operator->wants_loaded[number])
         operator->world->collection_was_released[number] = true;
+    else
+        collection_renew(&operator->world->collections[number], &operator->world->prng_operator);
 }
 
 void operator_insist(struct operator* operator)

@@ -25,7 +25,8 @@ static void draw_sizes(struct options *options, struct prng *prng)
     options->search_every_ms = between(prng, 50, 250);
     options->move_every_ms = between(prng, 500, 2500);
     options->release_every_ms = sometimes(prng, 3, 15000, 60000);
-    options->budget_percent = prng_below(prng, 3) == 0 ? between(prng, 60, 120) : 400;
+    options->budget_percent =
+        prng_below(prng, 3) == 0 ? between(prng, 60, 120) : OPTIONS_BUDGET_AMPLE_PERCENT;
 }
 
 static void draw_net(struct options *options, struct prng *prng)

@@ -14,6 +14,7 @@ enum {
     OPTIONS_CLIENTS_MAX = 3,
     OPTIONS_COLLECTIONS_MAX = 2,
     OPTIONS_SEGMENTS_MAX = 10, /* per collection */
+    OPTIONS_BUDGET_AMPLE_PERCENT = 400,
 };
 
 struct options {

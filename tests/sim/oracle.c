@@ -16,9 +16,12 @@ static bool has_id(const int64_t *ids, size_t count, int64_t id)
     return false;
 }
 
-static bool is_in_scope(const struct collection_segment *segment, const struct oracle_scope *scope)
+static bool is_in_scope(const struct collection *collection, size_t number,
+                        const struct oracle_scope *scope)
 {
-    if (segment->state != QN_SEGMENT_SEALED)
+    const struct collection_segment *segment = &collection->segments[number];
+
+    if (!collection_is_readable(collection, scope->readable_version, number))
         return false;
     if (has_id(scope->excluded_segment_ids, scope->excluded_count, segment->segment_id))
         return false;
@@ -103,7 +106,7 @@ size_t oracle_search(const struct collection *collection, const struct oracle_sc
 
     for (size_t s = 0; s < collection->segments_count; s++) {
         const struct collection_segment *segment = &collection->segments[s];
-        if (!is_in_scope(segment, scope))
+        if (!is_in_scope(collection, s, scope))
             continue;
         for (uint32_t r = 0; r < segment->rows_count; r++) {
             struct qn_hit hit = {
@@ -113,14 +116,5 @@ size_t oracle_search(const struct collection *collection, const struct oracle_sc
             count = offer(collection->metric, hit, k, ret_hits, count);
         }
     }
-    return count;
-}
-
-size_t oracle_segments_count(const struct collection *collection, const struct oracle_scope *scope)
-{
-    size_t count = 0;
-
-    for (size_t s = 0; s < collection->segments_count; s++)
-        count += is_in_scope(&collection->segments[s], scope) ? 1 : 0;
     return count;
 }

@@ -161,7 +161,9 @@ static void give_birth(struct world *world, uint64_t seed, bool is_traced)
         collection_make(&world->collections[c], c, &world->options, &prng);
         resident_bytes += collection_resident_bytes(&world->collections[c]);
     }
-    world->agent_budget_bytes = resident_bytes * world->options.budget_percent / 100 + (4 << 20);
+    world->agent_budget_bytes = resident_bytes * world->options.budget_percent / 100;
+    if (world->options.budget_percent >= OPTIONS_BUDGET_AMPLE_PERCENT)
+        world->agent_budget_bytes += 8 << 20; /* room for the scratch of searches */
     if (is_traced)
         options_print(&world->options, stdout);
     add_processes(world);
