@@ -12,6 +12,9 @@ find_program(PROTOC protoc)
 if(PROTOC)
   add_test(NAME channel_protoc_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/golden/protoc_check.sh
     ${CMAKE_SOURCE_DIR}/channel/proto ${CMAKE_CURRENT_SOURCE_DIR}/golden)
+  add_test(NAME channel_document_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/golden/examples_check.sh
+    ${CMAKE_SOURCE_DIR}/channel/proto ${CMAKE_SOURCE_DIR}/channel/PROTOCOL.md
+    ${CMAKE_SOURCE_DIR}/base/include/qnode/status.def)
 endif()
 
 set(CONTRACT contract/bus.c contract/collector.c contract/nats_server.c)
