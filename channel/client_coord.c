@@ -20,6 +20,7 @@ struct coord_call {
     struct bus_message **pages;
     uint32_t pages_count, pages_in;
     uint32_t sends_count, nobody_count; /* requests, and notices that nobody listens */
+    bool is_busy;                       /* it is starting: asked again, and `error` has its text */
     enum qn_status failure;
 };
 
@@ -61,6 +62,13 @@ static bool make_room(struct coord_call *call, uint32_t pages_count)
     return call->pages != NULL;
 }
 
+/* BUSY says of a question only that the coordinator is starting; of an order also that something is
+ * in its way, and then the caller decides. */
+static bool is_question(const struct coord_request *request)
+{
+    return request->verb >= COORD_GET_VIEW && request->verb <= COORD_LIST_MOVES;
+}
+
 /* True: the page was kept. A refusal is an answer of one page, whatever it says of pages. */
 static bool keep_page(struct coord_call *call, struct bus_message *bytes, struct qn_error *error)
 {
@@ -73,10 +81,12 @@ static bool keep_page(struct coord_call *call, struct bus_message *bytes, struct
     const struct coord_answer *answer = decode(call, bytes, &message);
     if (answer == NULL)
         return false;
+    call->is_busy = answer->status == QN_STATUS_BUSY && is_question(call->request);
     if (answer->status != QN_STATUS_OK) {
-        call->failure =
+        enum qn_status status =
             error_set(error, answer->status, "coordinator: %s",
                       answer->text[0] != '\0' ? answer->text : qn_status_text(answer->status));
+        call->failure = call->is_busy ? QN_STATUS_OK : status;
         return false;
     }
     if (answer->pages == 0 || answer->pages > PAGES_MAX || answer->page >= answer->pages ||
@@ -123,6 +133,8 @@ static enum qn_status say_timeout(const struct coord_call *call, uint32_t timeou
 {
     const struct qn_client *client = call->client;
 
+    if (call->is_busy)
+        return QN_STATUS_BUSY;
     /* The notice on the last request may still be on its way. */
     if (call->nobody_count > 0 && call->nobody_count + 1 >= call->sends_count)
         return error_set(error, QN_STATUS_NO_RESPONDERS,

@@ -79,6 +79,26 @@ static void a_mute_coordinator_is_a_timeout(void **state)
     world_close(&world);
 }
 
+static void a_coordinator_that_starts_is_asked_again(void **state)
+{
+    struct coord_request request = {.verb = COORD_LIST_NODES};
+    struct qn_error error;
+    struct world world;
+    char seen[8] = "";
+
+    (void)state;
+    world_open(&world, "starts");
+    struct qn_client *client = world_client(&world);
+    atomic_store(&world.busy_answers, 2);
+    assert_int_equal(qn_coord_call(client, &request, 2000, note_node, seen, NULL), QN_STATUS_OK);
+    assert_string_equal(seen, "123");
+    atomic_store(&world.busy_answers, 100);
+    assert_int_equal(qn_coord_call(client, &request, 300, note_node, seen, &error), QN_STATUS_BUSY);
+    assert_string_equal(error.text, "coordinator: starting");
+    qn_client_close(client);
+    world_close(&world);
+}
+
 static void a_feed_gives_what_was_asked_for(void **state)
 {
     struct message report = {.kind = MESSAGE_NODE_REPORT,
@@ -205,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_refusal_of_the_coordinator_is_the_calls),
         cmocka_unit_test(without_a_coordinator_the_text_says_what_to_do),
         cmocka_unit_test(a_mute_coordinator_is_a_timeout),
+        cmocka_unit_test(a_coordinator_that_starts_is_asked_again),
         cmocka_unit_test(a_feed_gives_what_was_asked_for),
         cmocka_unit_test(what_a_full_feed_loses_is_counted),
         cmocka_unit_test(send_names_a_bad_subject),

@@ -138,6 +138,13 @@ static void answer_coord(struct actor *actor, const struct message *request)
         .kind = MESSAGE_COORD_ANSWER,
         .coord_answer = {.status = QN_STATUS_NOT_FOUND, .text = "no collection \"x\"", .pages = 1}};
 
+    if (atomic_load(&actor->world->busy_answers) > 0) {
+        atomic_fetch_sub(&actor->world->busy_answers, 1);
+        refused.coord_answer.status = QN_STATUS_BUSY;
+        refused.coord_answer.text = "starting";
+        publish(actor, request->reply_to, &refused);
+        return;
+    }
     if (request->coord_request.verb == COORD_GET_VIEW)
         answer_view(actor, request);
     else if (request->coord_request.verb == COORD_LIST_NODES)

@@ -39,6 +39,7 @@ struct world {
     uint64_t version, readable_version;
     uint32_t pages;                   /* of the view, when it is sent */
     _Atomic bool is_closing, is_mute; /* mute: the coordinator does not answer */
+    _Atomic uint32_t busy_answers;    /* the coordinator says BUSY so many times */
     _Atomic uint32_t view_asks, searches;
 };
 

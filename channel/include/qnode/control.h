@@ -15,7 +15,8 @@ enum qn_status qn_send(struct qn_client *client, const char *subject, struct mes
 
 /* Sends a request to the coordinator's API and waits for all pages of the answer. on_answer is
  * called once per page, in order; the message is valid during the call. Repeats the request until
- * timeout_ms (requests are idempotent). NO_RESPONDERS: no coordinator is running. */
+ * timeout_ms (requests are idempotent); questions also while they are answered BUSY: a coordinator
+ * that starts. NO_RESPONDERS: no coordinator is running. */
 typedef void qn_on_answer(void *owner, const struct coord_answer *answer);
 enum qn_status qn_coord_call(struct qn_client *client, const struct coord_request *request,
                              uint32_t timeout_ms, qn_on_answer *on_answer, void *owner,
