@@ -164,6 +164,7 @@ enum qn_status agent_open(const struct agent_options *options, struct agent **re
 {
     enum qn_status status = check_options(options, error);
 
+    *ret_agent = NULL;
     if (status != QN_STATUS_OK)
         return status;
     struct agent *agent = agent_new(options);
@@ -172,17 +173,17 @@ enum qn_status agent_open(const struct agent_options *options, struct agent **re
     status = start_boot(agent, error);
     if (status == QN_STATUS_OK)
         status = take_memory(agent, error);
-    /* Last: from the first subscription on, the bus knows where the agent lies. */
-    if (status == QN_STATUS_OK)
-        status = subscribe_all(agent, error);
     if (status != QN_STATUS_OK) {
-        /* A transport that took one subscription may still call: it is closed with the process. */
         agent_close(agent);
         return status;
     }
+    /* Last: from the first subscription on, the bus knows where the agent lies. */
+    *ret_agent = agent;
+    status = subscribe_all(agent, error);
+    if (status != QN_STATUS_OK)
+        return status;
     LOG_INFO(room, "node %" PRId64 " of cluster %s: boot %" PRIu64 ", term %" PRIu64,
              options->node_id, agent->cluster, agent->state.boot, agent->state.term);
-    *ret_agent = agent;
     return QN_STATUS_OK;
 }
 

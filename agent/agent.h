@@ -34,8 +34,9 @@ struct agent_options {
 struct agent;
 
 /* Reads the state (a missing one is a first start; a damaged one CORRUPT, another node's CONFLICT),
- * takes boot + 1 and makes it durable, subscribes control, ask and search. After a failure the
- * transport must not be used for anything but its close. */
+ * takes boot + 1 and makes it durable, subscribes control, ask and search. A failure to subscribe
+ * leaves an agent that can only be closed, after the transport like any other, because the bus may
+ * know it already; other failures leave NULL. */
 enum qn_status agent_open(const struct agent_options *options, struct agent **ret_agent,
                           struct qn_error *error);
 /* Node thread. Returns the time (clock, us) at which it must be called again at the latest. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What an agent keeps over a restart, and what it does with messages it does not understand. */
 #include "base/check.h"
+#include "base/error.h"
 #include "tests/test.h"
 #include "tests/unit/agent_shell_world.h"
 #include <stdio.h>
@@ -167,6 +168,31 @@ static void a_state_that_cannot_be_written_is_no_start(void **state)
     world_close(world);
 }
 
+/* Refuses the third subscription. */
+static enum qn_status subscribe_twice(void *self, const char *subject, bus_handler *on_message,
+                                      void *owner, struct qn_error *error)
+{
+    struct world *world = self;
+
+    if (strstr(subject, ".search") != NULL)
+        return error_set(error, QN_STATUS_UNAVAILABLE, "subscribe %s: no", subject);
+    return world->bus.ops->subscribe(world->bus.self, subject, on_message, owner, error);
+}
+
+static void a_failed_subscription_leaves_no_trap(void **state)
+{
+    struct world *world = world_open_without_agent((struct world_options){0});
+    struct qn_error error = {0};
+
+    (void)state;
+    world->agent_bus_ops = *world->bus.ops;
+    world->agent_bus_ops.subscribe = subscribe_twice;
+    world->agent_bus = (struct transport){.ops = &world->agent_bus_ops, .self = world};
+    assert_int_equal(world_open_agent(world, &error), QN_STATUS_UNAVAILABLE);
+    world_send(world, "control", (struct message){.kind = MESSAGE_REPORT_REQUEST});
+    world_close(world);
+}
+
 /* ---- what is not understood ------------------------------------------------------------------ */
 
 static void strange_messages_are_counted_and_do_no_harm(void **state)
@@ -227,6 +253,7 @@ int main(void)
         cmocka_unit_test(damaged_state_is_refused_with_what_to_do),
         cmocka_unit_test(another_nodes_state_is_refused),
         cmocka_unit_test(a_state_that_cannot_be_written_is_no_start),
+        cmocka_unit_test(a_failed_subscription_leaves_no_trap),
         cmocka_unit_test(strange_messages_are_counted_and_do_no_harm),
         cmocka_unit_test(unknown_features_are_refused),
     };
