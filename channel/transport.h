@@ -19,15 +19,18 @@ struct bus_message {
     struct bus_message *next; /* for the holder's lists */
 };
 
-/* Runs on the bus library's thread: hand over (push to a ring) and return. Owns the message. */
+/* Runs on the bus library's thread (inproc: on a publisher's): hand over (push to a ring) and
+ * return. Owns the message, which may outlive the transport. */
 typedef void bus_handler(void *owner, struct bus_message *message);
 
 /* Contract: publish() copies `bytes` before it returns and never blocks for long; any thread.
  * reply_subject may be NULL; if it is given and nobody subscribes to `subject`, the subscriber of
  * reply_subject gets a no_responders message (as far as the bus can tell). OK means handed to the
- * bus, nothing more. BUSY: its buffer is full. INVALID: larger than max_payload.
- * subscribe(): for the life of the transport; each subscription has a delivery thread or order of
- * its own; no handler runs after close() has returned.
+ * bus, nothing more. BUSY: its buffer is full. INVALID: larger than max_payload, or a subject that
+ * is none (subject.h).
+ * subscribe(): for the life of the transport; a subscription's handler is called by one thread at a
+ * time, those of two subscriptions may run at once; a handler may publish; none runs after close()
+ * has returned.
  * is_connected(): a hint for people. close(): from no handler; drains, then frees. */
 struct transport_ops {
     const char *name;
@@ -45,8 +48,8 @@ struct transport {
     void *self;
 };
 
-/* url: nats://host:port[,host:port...] or inproc://name. name: shown by the server, e.g. "qnoded 7".
- * UNAVAILABLE when the server cannot be reached within connect_ms. */
+/* url: nats://host:port[,host:port...] or inproc://name. name: shown by the server, e.g. "qnoded
+ * 7". UNAVAILABLE when the server cannot be reached within connect_ms. */
 enum qn_status transport_open(const char *url, const char *name, uint64_t connect_ms,
                               struct transport *ret_transport, struct qn_error *error);
 

@@ -5,6 +5,7 @@
 #include "tests/contract/bus.h"
 #include "tests/contract/nats_server.h"
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,34 @@ static void publishing_into_an_outage_never_blocks_and_ends_in_busy(void **state
     assert_true(now_ms() - started_ms < 5000);
     free(bytes);
     (void)bus_close(&(void *){&bus});
+}
+
+static void a_server_that_hangs_blocks_nobody_for_long(void **state)
+{
+    enum { MESSAGE_BYTES = 1 << 20, MESSAGES = 64 };
+    struct nats_server server;
+    struct bus bus;
+    uint8_t *bytes = calloc(1, MESSAGE_BYTES);
+    uint64_t longest_ms = 0;
+
+    (void)state;
+    assert_non_null(bytes);
+    start(&server, 0);
+    bus_open(&bus, server.url);
+    subscribe(&bus.near, "x", collector_take, &bus.collector);
+    assert_int_equal(kill(server.pid, SIGSTOP), 0);
+    for (int i = 0; i < MESSAGES; i++) {
+        uint64_t started_ms = now_ms();
+        (void)publish(&bus.near, "x", NULL, bytes, MESSAGE_BYTES);
+        uint64_t took_ms = now_ms() - started_ms;
+        longest_ms = took_ms > longest_ms ? took_ms : longest_ms;
+    }
+    assert_true(longest_ms < 4000);
+    uint64_t started_ms = now_ms();
+    (void)bus_close(&(void *){&bus});
+    assert_true(now_ms() - started_ms < 10000);
+    nats_server_kill(&server);
+    free(bytes);
 }
 
 static void close_without_a_server_is_quick(void **state)
@@ -236,6 +265,7 @@ int main(void)
     const struct CMUnitTest on_nats[] = {
         cmocka_unit_test(delivery_resumes_when_the_server_is_back),
         cmocka_unit_test(publishing_into_an_outage_never_blocks_and_ends_in_busy),
+        cmocka_unit_test(a_server_that_hangs_blocks_nobody_for_long),
         cmocka_unit_test(close_without_a_server_is_quick),
         cmocka_unit_test(opening_waits_for_a_server_that_is_starting),
     };
