@@ -163,7 +163,8 @@ static int report(struct handoff *handoff, const struct qn_error *error)
     struct load_total total = load_total(handoff->load);
     int code = bench_verdict(handoff->load);
 
-    handoff_print(handoff);
+    if (handoff->legs_count > 0)
+        handoff_print(handoff);
     if (handoff->options->json_path != NULL && write_json(handoff) != 0)
         code = 1;
     if (error->status != QN_STATUS_OK) {

@@ -64,6 +64,7 @@ struct handoff {
     int64_t leg_src, leg_dst; /* of the leg that is on */
     uint64_t *move_ids;       /* of that leg */
     size_t move_ids_count, unfinished_count;
+    uint64_t newest_move_id;               /* before that leg */
     char failure[HANDOFF_TEXT_BYTES + 96]; /* a move failed, and why */
 
     uint32_t legs_count;

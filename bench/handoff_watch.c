@@ -85,18 +85,41 @@ enum qn_status handoff_read_segments(struct handoff *handoff, struct qn_error *e
     return ask(handoff, &request, on_segments, handoff, error);
 }
 
+static bool is_moving(const struct handoff *handoff, int64_t segment_id)
+{
+    for (size_t i = 0; i < handoff->moving_count; i++)
+        if (handoff->moving[i] == segment_id)
+            return true;
+    return false;
+}
+
+/* Moves of our segments that were not there before the leg are the leg's. */
 static void on_planned(void *owner, const struct coord_answer *answer)
 {
     struct handoff *handoff = owner;
 
+    for (size_t i = 0; i < answer->moves_count; i++) {
+        const struct move_info *move = &answer->moves[i];
+        if (move->move_id <= handoff->newest_move_id)
+            continue;
+        if (is_moving(handoff, move->segment_id) && handoff->move_ids_count < HANDOFF_SEGMENTS_MAX)
+            handoff->move_ids[handoff->move_ids_count++] = move->move_id;
+    }
+}
+
+static void on_old_moves(void *owner, const struct coord_answer *answer)
+{
+    struct handoff *handoff = owner;
+
     for (size_t i = 0; i < answer->moves_count; i++)
-        if (handoff->move_ids_count < HANDOFF_SEGMENTS_MAX)
-            handoff->move_ids[handoff->move_ids_count++] = answer->moves[i].move_id;
+        if (answer->moves[i].move_id > handoff->newest_move_id)
+            handoff->newest_move_id = answer->moves[i].move_id;
 }
 
 enum qn_status handoff_ask_moves(struct handoff *handoff, int64_t src, int64_t dst,
                                  struct qn_error *error)
 {
+    struct coord_request list = {.verb = COORD_LIST_MOVES};
     struct coord_request request = {.verb = COORD_LOAD_BALANCE,
                                     .src_node_id = src,
                                     .dst_node_ids = &dst,
@@ -107,7 +130,9 @@ enum qn_status handoff_ask_moves(struct handoff *handoff, int64_t src, int64_t d
     handoff->leg_src = src;
     handoff->leg_dst = dst;
     handoff->move_ids_count = 0;
-    if (ask(handoff, &request, on_planned, handoff, error) != QN_STATUS_OK)
+    if (ask(handoff, &list, on_old_moves, handoff, error) != QN_STATUS_OK ||
+        ask(handoff, &request, NULL, NULL, error) != QN_STATUS_OK ||
+        ask(handoff, &list, on_planned, handoff, error) != QN_STATUS_OK)
         return error->status;
     handoff->unfinished_count = handoff->move_ids_count;
     if (handoff->move_ids_count != handoff->moving_count)
@@ -159,14 +184,6 @@ enum qn_status handoff_look_at_moves(struct handoff *handoff, struct qn_error *e
 }
 
 /* ---- receipts ------------------------------------------------------------------------------ */
-
-static bool is_moving(const struct handoff *handoff, int64_t segment_id)
-{
-    for (size_t i = 0; i < handoff->moving_count; i++)
-        if (handoff->moving[i] == segment_id)
-            return true;
-    return false;
-}
 
 static void note_released(struct handoff *handoff, const struct segment_released *receipt)
 {

@@ -9,7 +9,7 @@
 #include "coordinator/table.h"
 #include "qnode/control.h"
 
-enum { CTL_IDS_MAX = 4096, CTL_CALL_MS = 3000 };
+enum { CTL_IDS_MAX = 4096, CTL_CALL_MS = 3000, CTL_BUSY_NAP_MS = 200 };
 
 struct ctl_ids {
     int64_t *values; /* malloc */
@@ -43,7 +43,8 @@ int ctl_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- qnodectl_call.c ----------------------------------------------------------------------- */
 
-/* qn_coord_call; strings of the request may be NULL. */
+/* qn_coord_call; strings of the request may be NULL. BUSY (it is starting, or something is on its
+ * way) is tried again for a while. */
 enum qn_status ctl_call(struct ctl *ctl, const struct coord_request *request,
                         qn_on_answer *on_answer, void *owner, struct qn_error *error);
 /* Prints the error and what to do next on stderr; returns the exit code. */

@@ -10,12 +10,6 @@
 
 enum { FOLLOW_STEP_MS = 100 };
 
-static void keep_moves(void *owner, const struct coord_answer *answer)
-{
-    for (size_t i = 0; i < answer->moves_count; i++)
-        ctl_moves_add(owner, &answer->moves[i]);
-}
-
 static bool phase_is(const struct ctl_move *move, const char *phase)
 {
     return strcmp(move->phase, phase) == 0;
@@ -123,9 +117,7 @@ static int report(struct ctl *ctl, struct ctl_moves *moves)
 {
     bool json = ctl->arguments->json, wait = ctl->arguments->wait;
 
-    if (moves->count == 0 && !json)
-        printf("nothing to move\n");
-    else if (!json || !wait)
+    if (json ? !wait : moves->count > 0)
         ctl_moves_print(moves, json);
     (void)fflush(stdout);
     if (wait)
@@ -142,24 +134,79 @@ int ctl_load_balance_check(const struct ctl_arguments *arguments)
     return 0;
 }
 
-int ctl_load_balance(struct ctl *ctl)
+static uint64_t newest_id(const struct ctl_moves *moves)
+{
+    uint64_t newest = 0;
+
+    for (size_t i = 0; i < moves->count; i++)
+        if (moves->rows[i].info.move_id > newest)
+            newest = moves->rows[i].info.move_id;
+    return newest;
+}
+
+static bool has(const struct ctl_ids *ids, int64_t id)
+{
+    for (size_t i = 0; i < ids->count; i++)
+        if (ids->values[i] == id)
+            return true;
+    return false;
+}
+
+/* What the request stands for: moves that are new, or were open already and are the same. */
+static bool is_ours(const struct ctl_arguments *arguments, const struct ctl_move *move,
+                    uint64_t newest_before)
+{
+    const struct move_info *info = &move->info;
+    bool open = !phase_is(move, "done") && !phase_is(move, "failed");
+
+    return (info->move_id > newest_before || open) && info->src_node_id == arguments->src &&
+           has(&arguments->dst, info->dst_node_id) &&
+           (arguments->segments.count == 0 || has(&arguments->segments, info->segment_id));
+}
+
+/* "moving 2 segments, 13.0 MiB from node 1 onto node 3" */
+static void say_text(void *owner, const struct coord_answer *answer)
+{
+    const struct ctl_arguments *arguments = owner;
+
+    if (!arguments->json && *answer->text != '\0')
+        printf("%s\n", answer->text);
+}
+
+/* Asks, and finds the moves that come of it in the list. */
+static enum qn_status ask(struct ctl *ctl, struct ctl_moves *ret_ours, struct qn_error *error)
 {
     const struct ctl_arguments *arguments = ctl->arguments;
     struct coord_request request = {.verb = COORD_LOAD_BALANCE,
-                                    .collection = arguments->collection,
                                     .src_node_id = arguments->src,
                                     .dst_node_ids = arguments->dst.values,
                                     .dst_node_ids_count = arguments->dst.count,
                                     .segment_ids = arguments->segments.values,
                                     .segment_ids_count = arguments->segments.count};
+    struct ctl_moves moves;
+
+    if (ctl_moves_list(ctl, &moves, error) != QN_STATUS_OK)
+        return error->status;
+    uint64_t newest_before = newest_id(&moves);
+    ctl_moves_done(&moves);
+    if (ctl_call(ctl, &request, say_text, (void *)(uintptr_t)arguments, error) != QN_STATUS_OK ||
+        ctl_moves_list(ctl, &moves, error) != QN_STATUS_OK)
+        return error->status;
+    size_t kept = 0;
+    for (size_t i = 0; i < moves.count; i++)
+        if (is_ours(arguments, &moves.rows[i], newest_before))
+            moves.rows[kept++] = moves.rows[i];
+    moves.count = kept;
+    *ret_ours = moves;
+    return QN_STATUS_OK;
+}
+
+int ctl_load_balance(struct ctl *ctl)
+{
     struct ctl_moves moves = {0};
     struct qn_error error = {0};
-    int code;
+    int code = ask(ctl, &moves, &error) != QN_STATUS_OK ? ctl_fail(&error) : report(ctl, &moves);
 
-    if (ctl_call(ctl, &request, keep_moves, &moves, &error) != QN_STATUS_OK)
-        code = ctl_fail(&error);
-    else
-        code = report(ctl, &moves);
     ctl_moves_done(&moves);
     return code;
 }

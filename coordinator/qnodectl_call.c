@@ -12,10 +12,16 @@ enum qn_status ctl_call(struct ctl *ctl, const struct coord_request *request,
                         qn_on_answer *on_answer, void *owner, struct qn_error *error)
 {
     struct coord_request whole = *request;
+    uint64_t until_ms = ctl_now_ms() + CTL_CALL_MS;
+    enum qn_status status;
 
     whole.collection = whole.collection != NULL ? whole.collection : "";
     whole.folder = whole.folder != NULL ? whole.folder : "";
-    return qn_coord_call(ctl->client, &whole, CTL_CALL_MS, on_answer, owner, error);
+    while ((status = qn_coord_call(ctl->client, &whole, CTL_CALL_MS, on_answer, owner, error)) ==
+               QN_STATUS_BUSY &&
+           ctl_now_ms() < until_ms)
+        ctl_nap_ms(CTL_BUSY_NAP_MS);
+    return status;
 }
 
 static const struct {
