@@ -44,20 +44,27 @@ static const struct core_answer *find_given(const struct core *core, const struc
     return NULL;
 }
 
+/* Takes over change's memory. */
 static void answer_change(struct core *core, const struct message *request, enum qn_status status,
-                          const char *text)
+                          struct api_change *change)
 {
     struct core_answer *given = &core->answers[core->answers_next];
 
     core->answers_next = (core->answers_next + 1) % CORE_ANSWERS_KEPT;
     free(given->text);
-    given->text = grow_strdup(text);
-    given->status = status;
-    given->request_id = request->request_id;
+    free(given->move_ids);
+    *given = (struct core_answer){
+        .request_id = request->request_id,
+        .status = status,
+        .text = grow_strdup(change->text.bytes),
+        .collection_id = change->collection_id,
+        .move_ids = change->move_ids,
+        .moves_count = change->moves_count,
+    };
     (void)snprintf(given->sender, sizeof given->sender, "%s", request->sender);
     outbox_note(core->out, status != QN_STATUS_OK, "%s: %s: %.400s", request->sender,
-                qn_status_name(status), text);
-    api_answer(core, request, status, text);
+                qn_status_name(status), change->text.bytes);
+    api_list_change(core, request, given);
 }
 
 /* ---- dispatch -------------------------------------------------------------------------------- */
@@ -66,11 +73,11 @@ static void on_change(struct core *core, const struct message *request)
 {
     const struct coord_request *body = &request->coord_request;
     const struct core_answer *given = find_given(core, request);
-    struct text text = {0};
+    struct api_change change = {0};
     enum qn_status status;
 
     if (given != NULL) {
-        api_answer(core, request, given->status, given->text);
+        api_list_change(core, request, given);
         return;
     }
     if (body->verb == COORD_LOAD_COLLECTION) {
@@ -78,10 +85,10 @@ static void on_change(struct core *core, const struct message *request)
         return;
     }
     if (body->verb == COORD_RELEASE_COLLECTION)
-        status = api_release(core, body, &text);
+        status = api_release(core, body, &change);
     else
-        status = api_balance(core, body, &text);
-    answer_change(core, request, status, text.bytes);
+        status = api_balance(core, body, &change);
+    answer_change(core, request, status, &change);
 }
 
 void api_on_request(struct core *core, const struct message *request)
@@ -119,16 +126,17 @@ void api_on_request(struct core *core, const struct message *request)
 void api_on_manifest(struct core *core, const struct message *request,
                      const struct manifest *manifest, const struct qn_error *error)
 {
-    struct text text = {0};
+    struct api_change change = {0};
 
     if (core->phase != CORE_ACTIVE)
         return;
     if (manifest == NULL) {
-        answer_change(core, request, error->status, error->text);
+        text_add(&change.text, "%s", error->text);
+        answer_change(core, request, error->status, &change);
         return;
     }
-    enum qn_status status = api_load(core, &request->coord_request, manifest, &text);
-    answer_change(core, request, status, text.bytes);
+    enum qn_status status = api_load(core, &request->coord_request, manifest, &change);
+    answer_change(core, request, status, &change);
 }
 
 void api_planned(const struct core *core, int64_t node_id, uint64_t *ret_bytes, uint64_t *ret_count)

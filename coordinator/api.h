@@ -15,6 +15,14 @@ void api_on_manifest(struct core *core, const struct message *request,
 
 /* ---- between api*.c -------------------------------------------------------------------------- */
 
+/* What a changing verb says: it is kept for repeats of the request. */
+struct api_change {
+    struct text text;
+    int64_t collection_id; /* of the collection it speaks of; 0: none */
+    uint64_t *move_ids;    /* the moves that it opened or found open; malloc */
+    size_t moves_count;
+};
+
 /* An answer without lists. */
 void api_answer(struct core *core, const struct message *request, enum qn_status status,
                 const char *text);
@@ -22,15 +30,18 @@ void api_answer(struct core *core, const struct message *request, enum qn_status
 struct coord_answer *api_page(struct core *core, const struct message *request, uint32_t page,
                               uint32_t pages);
 
-/* The verbs that change something: a status, and a text for people. */
+/* The verbs that change something: a status, and what to say. */
 enum qn_status api_load(struct core *core, const struct coord_request *request,
-                        const struct manifest *manifest, struct text *text);
+                        const struct manifest *manifest, struct api_change *ret_change);
 enum qn_status api_release(struct core *core, const struct coord_request *request,
-                           struct text *text);
+                           struct api_change *ret_change);
 enum qn_status api_balance(struct core *core, const struct coord_request *request,
-                           struct text *text);
+                           struct api_change *ret_change);
 /* The verbs that tell: they answer by themselves. */
 void api_list(struct core *core, const struct message *request);
+/* The answer to a changing verb: text, its collection, its moves as they stand now. */
+void api_list_change(struct core *core, const struct message *request,
+                     const struct core_answer *given);
 
 /* Bytes and number of the copies that are wanted on a node and that its ledger does not know yet.
  */

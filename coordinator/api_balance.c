@@ -233,15 +233,18 @@ static void add_all(struct balance *balance)
 
 /* ---- the verb -------------------------------------------------------------------------------- */
 
-static void start_moves(struct balance *balance)
+static void start_moves(struct balance *balance, struct api_change *ret_change)
 {
     struct core *core = balance->core;
 
+    ret_change->move_ids = grow_calloc(balance->plan.segments_count, sizeof(uint64_t));
+    ret_change->moves_count = balance->plan.segments_count;
     for (size_t i = 0; i < balance->plan.segments_count; i++) {
         const struct planner_segment *planned = &balance->plan.segments[i];
         struct catalog_segment *segment = catalog_segment(&core->catalog, planned->segment_id);
         if (segment->move == NULL)
             handoff_start(core, segment, balance->src_node_id, planned->node_id);
+        ret_change->move_ids[i] = segment->move->row.move_id;
     }
 }
 
@@ -274,8 +277,9 @@ static void describe(struct balance *balance)
 }
 
 enum qn_status api_balance(struct core *core, const struct coord_request *request,
-                           struct text *text)
+                           struct api_change *ret_change)
 {
+    struct text *text = &ret_change->text;
     struct balance balance = {.core = core, .src_node_id = request->src_node_id, .text = text};
     const struct planner_options options = {
         .rule = PLANNER_MOST_FREE, .may_take = may_take, .owner = &balance};
@@ -294,7 +298,7 @@ enum qn_status api_balance(struct core *core, const struct coord_request *reques
     if (balance.status == QN_STATUS_OK)
         balance.status = planner_place(&balance.plan, &options, text);
     if (balance.status == QN_STATUS_OK) {
-        start_moves(&balance);
+        start_moves(&balance, ret_change);
         describe(&balance);
     }
     free(balance.plan.nodes);

@@ -245,6 +245,45 @@ static void list_moves(struct core *core, const struct message *request)
     }
 }
 
+static size_t find_moves(struct core *core, const struct core_answer *given,
+                         struct move_info **ret_infos)
+{
+    size_t count = 0;
+
+    *ret_infos = outbox_alloc(core->out, given->moves_count, sizeof **ret_infos);
+    for (size_t i = 0; i < given->moves_count; i++) {
+        const struct catalog_move *move =
+            idmap_find(&core->catalog.moves, (int64_t)given->move_ids[i]);
+        if (move != NULL)
+            (*ret_infos)[count++] = info_of_move(core, move);
+    }
+    return count;
+}
+
+void api_list_change(struct core *core, const struct message *request,
+                     const struct core_answer *given)
+{
+    const struct catalog_collection *collection =
+        catalog_collection(&core->catalog, given->collection_id);
+    struct move_info *infos;
+    size_t count = find_moves(core, given, &infos);
+    uint32_t pages = pages_of(count, OTHERS_PER_PAGE);
+
+    for (uint32_t page = 0; page < pages; page++) {
+        struct coord_answer *answer = api_page(core, request, page, pages);
+        answer->status = given->status;
+        answer->text = outbox_strdup(core->out, given->text);
+        answer->moves_count = count_in_page(count, OTHERS_PER_PAGE, page);
+        answer->moves = answer->moves_count == 0 ? NULL : infos + (size_t)page * OTHERS_PER_PAGE;
+        if (collection == NULL)
+            continue;
+        struct collection_info *info = outbox_alloc(core->out, 1, sizeof *info);
+        *info = info_of_collection(core, collection);
+        answer->collections = info;
+        answer->collections_count = 1;
+    }
+}
+
 /* ---- views ----------------------------------------------------------------------------------- */
 
 static void get_view(struct core *core, const struct message *request,

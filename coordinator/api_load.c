@@ -315,12 +315,14 @@ static void adopt_plan(struct core *core, const struct manifest *manifest,
 }
 
 enum qn_status api_load(struct core *core, const struct coord_request *request,
-                        const struct manifest *manifest, struct text *text)
+                        const struct manifest *manifest, struct api_change *ret_change)
 {
+    struct text *text = &ret_change->text;
     struct catalog_collection *known = catalog_collection(&core->catalog, manifest->collection_id);
     struct planner_input plan = {0};
     enum qn_status status = check_manifest(core, manifest, text);
 
+    ret_change->collection_id = manifest->collection_id;
     if (status == QN_STATUS_OK && known != NULL && !known->row.ceasing)
         return load_again(core, known, manifest, text);
     if (status == QN_STATUS_OK && known != NULL)
@@ -344,8 +346,9 @@ static void stop_moves(struct core *core, const struct catalog_collection *colle
 }
 
 enum qn_status api_release(struct core *core, const struct coord_request *request,
-                           struct text *text)
+                           struct api_change *ret_change)
 {
+    struct text *text = &ret_change->text;
     struct catalog_collection *collection =
         catalog_collection_named(&core->catalog, request->collection);
 
@@ -353,6 +356,7 @@ enum qn_status api_release(struct core *core, const struct coord_request *reques
         text_add(text, "collection %s is not loaded", request->collection);
         return QN_STATUS_NOT_FOUND;
     }
+    ret_change->collection_id = collection->row.collection_id;
     text_add(text, "collection %s (%" PRId64 "): %zu segments are released after %.1f s",
              collection->row.name, collection->row.collection_id, collection->segments.count,
              (double)core->options.ceased_wait_ms / 1000);

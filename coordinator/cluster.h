@@ -44,6 +44,8 @@ struct cluster_node {
     uint32_t pending_pages;
     struct cluster_list pending;
 
+    uint64_t term;     /* the highest that it knew when it reported last */
+    uint64_t told_ms;  /* when it was told ours last; 0: never */
     bool stale;        /* its digest differs from the list's: ask for a full report */
     uint64_t asked_ms; /* when it was asked last; 0: never */
 };

@@ -42,6 +42,16 @@ void command_ask_report(struct core *core, struct cluster_node *node)
     (void)control(core, node->node_id, MESSAGE_REPORT_REQUEST);
 }
 
+void command_tell_term(struct core *core, struct cluster_node *node)
+{
+    if (node->term >= core->term ||
+        (node->told_ms != 0 && core->now_ms - node->told_ms < CORE_REPEAT_MS))
+        return;
+    node->told_ms = core->now_ms == 0 ? 1 : core->now_ms;
+    control(core, node->node_id, MESSAGE_LOAD_SEGMENTS)->load_segments.not_after =
+        not_after_of(core, node->node_id);
+}
+
 static int by_node(const void *a, const void *b)
 {
     const struct command_item *left = a, *right = b;

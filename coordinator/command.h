@@ -24,6 +24,9 @@ void command_items_done(struct command_items *items);
 
 /* A full report, at most once each CORE_REPEAT_MS. */
 void command_ask_report(struct core *core, struct cluster_node *node);
+/* An empty LoadSegments, so that the node knows our term, makes it durable, and refuses whoever
+ * commands with a lower one; at most once each CORE_REPEAT_MS. */
+void command_tell_term(struct core *core, struct cluster_node *node);
 /* LoadSegments for all items; remembers in the wanted copies that they were sent. */
 void command_load(struct core *core, struct command_items *items);
 /* ReleaseSegments for all items. */

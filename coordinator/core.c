@@ -21,8 +21,10 @@ struct core *core_free(struct core *core)
         return NULL;
     cluster_done(&core->cluster);
     catalog_done(&core->catalog);
-    for (size_t i = 0; i < CORE_ANSWERS_KEPT; i++)
+    for (size_t i = 0; i < CORE_ANSWERS_KEPT; i++) {
         free(core->answers[i].text);
+        free(core->answers[i].move_ids);
+    }
     free(core);
     return NULL;
 }

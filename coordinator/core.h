@@ -31,6 +31,9 @@ struct core_answer {
     uint64_t request_id;
     enum qn_status status;
     char *text; /* NULL: the slot is empty */
+    int64_t collection_id;
+    uint64_t *move_ids;
+    size_t moves_count;
 };
 
 struct core {

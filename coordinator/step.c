@@ -53,6 +53,8 @@ static void take_term(struct core *core)
         struct cluster_node *node = core->cluster.nodes.entries[i].item;
         if (!node->listed)
             command_ask_report(core, node);
+        if (!node->silent)
+            command_tell_term(core, node);
     }
     core_touch(core);
 }
@@ -80,6 +82,8 @@ static void on_report(struct core *core, const struct message *message)
         core_touch(core);
     if (node->stale)
         command_ask_report(core, node);
+    if (core->phase == CORE_ACTIVE)
+        command_tell_term(core, node);
 }
 
 static struct cluster_copy copy_from(const struct catalog_segment *segment, struct qn_epoch epoch)
