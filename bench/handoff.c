@@ -99,7 +99,11 @@ static enum qn_status round_trip(struct handoff *handoff, struct qn_error *error
         if (handoff_read_nodes(handoff, HANDOFF_OUT, error) != QN_STATUS_OK)
             return error->status;
     }
-    return run_leg(handoff, dst, src, error);
+    if (run_leg(handoff, dst, src, error) != QN_STATUS_OK)
+        return error->status;
+    if (handoff->first_trip_wall_ms == 0)
+        handoff->first_trip_wall_ms = clock_wall_ms();
+    return QN_STATUS_OK;
 }
 
 static enum qn_status run_trips(struct handoff *handoff, struct qn_error *error)

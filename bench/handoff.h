@@ -68,7 +68,7 @@ struct handoff {
     char failure[HANDOFF_TEXT_BYTES + 96]; /* a move failed, and why */
 
     uint32_t legs_count;
-    uint64_t started_wall_ms;
+    uint64_t started_wall_ms, first_trip_wall_ms; /* began; first back (0: not yet) */
     struct handoff_nodes nodes[HANDOFF_MOMENTS_COUNT];
     struct handoff_row *rows;
     size_t rows_count;

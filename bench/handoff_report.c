@@ -29,13 +29,12 @@ static void print_head(const struct handoff *handoff)
     const struct bench_options *options = handoff->options;
     const struct handoff_nodes *nodes = &handoff->nodes[HANDOFF_BEFORE];
 
-    printf("hand-off under load: collection %" PRId64 ", %zu of the %zu segments of node %" PRId64
-           "\nto node %" PRId64 " and back, %u leg%s; %u clients search without pause (nq %u, k %u,"
-           "\nkernels %s)\n",
+    printf("Hand-off under load: collection %" PRId64 ", %zu of the %zu segments of node %" PRId64
+           " go to\nnode %" PRId64 " and back, %u times",
            options->load.collection_id, handoff->moving_count, handoff->src_count, options->src,
-           options->dst, handoff->legs_count, handoff->legs_count == 1 ? "" : "s",
-           options->load.clients_count, options->load.nq, options->load.k,
-           nodes->count > 0 ? nodes->rows[0].kernels : "?");
+           options->dst, handoff->legs_count / 2);
+    printf("; %u clients search without pause (nq %u, k %u, %s)\n", options->load.clients_count,
+           options->load.nq, options->load.k, nodes->count > 0 ? nodes->rows[0].kernels : "?");
 }
 
 static const struct handoff_node *node_at(const struct handoff *handoff, enum handoff_moment moment,
@@ -97,34 +96,47 @@ static void print_segments(const struct handoff *handoff)
     }
 }
 
+/* The last column: what a receipt says of memory, or a remark. */
+static void print_rest(const struct handoff_row *row)
+{
+    char text[TEXT_BYTES];
+
+    if (row->bytes != 0)
+        printf(" %10s", text_bytes(row->bytes, text));
+    else if (row->note[0] != '\0')
+        printf(" %10s", "");
+    if (row->rss_before != 0)
+        printf("  %7.1f -> %5.1f MiB %5" PRIu64 " ms", mib(row->rss_before), mib(row->rss_after),
+               row->waited_ms);
+    else if (row->note[0] != '\0')
+        printf("  %.60s", row->note);
+    printf("\n");
+}
+
 static void print_row(const struct handoff *handoff, const struct handoff_row *row)
 {
     double t = ((double)row->wall_ms - (double)handoff->started_wall_ms) / 1000;
-    char text[TEXT_BYTES];
 
-    printf("%8.3f %8" PRId64 "  %-11s  %2" PRId64 " -> %-2" PRId64 " %9s", t, row->segment_id,
-           row->phase, row->src, row->dst, row->bytes == 0 ? "" : text_bytes(row->bytes, text));
-    if (row->rss_before != 0)
-        printf("  %6.1f -> %-6.1f %7" PRIu64 " ms\n", mib(row->rss_before), mib(row->rss_after),
-               row->waited_ms);
-    else
-        printf("%s%.60s\n", row->note[0] != '\0' ? "  " : "", row->note);
+    printf("%8.3f %8" PRId64 "  %-11s  %4" PRId64 " -> %" PRId64, t, row->segment_id, row->phase,
+           row->src, row->dst);
+    print_rest(row);
 }
 
+/* The first round trip; the others look the same, and JSON has them all. */
 static void print_timeline(struct handoff *handoff)
 {
-    size_t shown = handoff->rows_count;
+    size_t shown = 0;
 
     qsort(handoff->rows, handoff->rows_count, sizeof *handoff->rows, compare_rows);
     printf("\nHand-offs and their receipts\n\n"
-           "     t/s  segment  phase        from -> to    bytes  RSS/MiB before   waited\n"
-           "                                                         -> after\n");
-    if (shown > PRINTED_ROWS_MAX)
-        shown = PRINTED_ROWS_MAX;
-    for (size_t i = 0; i < shown; i++)
-        print_row(handoff, &handoff->rows[i]);
+           "     t/s  segment  phase        from -> to   bytes    RSS before -> after   waited\n");
+    while (shown < handoff->rows_count && shown < PRINTED_ROWS_MAX &&
+           (handoff->first_trip_wall_ms == 0 ||
+            handoff->rows[shown].wall_ms <= handoff->first_trip_wall_ms))
+        print_row(handoff, &handoff->rows[shown++]);
     if (shown < handoff->rows_count)
-        printf("  ... and %zu more (all of them with --json FILE)\n", handoff->rows_count - shown);
+        printf("     ... %zu more lines of later hand-offs: --json FILE has them\n",
+               handoff->rows_count - shown);
 }
 
 static void print_latency(const char *name, const struct load_stats *stats, double seconds)

@@ -59,7 +59,8 @@ expect 0 "examples:" qnodectl load-balance --help
 expect 69 "next: start the bus" qnodectl --bus nats://127.0.0.1:1 nodes
 
 start bus nats-server -a 127.0.0.1 -p -1 --ports_file_dir "$work"
-until_true ls "$work"/*.ports
+bus_up() { ls "$work"/*.ports; }
+until_true bus_up
 QNODE_BUS=$(grep -o 'nats://[^"]*' "$work"/*.ports | head -n 1)
 export QNODE_BUS QNODE_CLUSTER=ctl
 expect 69 "is qcoordd running?" qnodectl nodes
