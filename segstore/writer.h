@@ -41,9 +41,13 @@ enum qn_status writer_file_commit(struct writer_file *file, struct qn_error *err
 /* Removes what was not committed. Takes NULL, returns NULL. */
 struct writer_file *writer_file_free(struct writer_file *file);
 
-/* All of the above for facts->rows_count rows that are in memory. */
-enum qn_status writer_write_file(const char *path, const struct segment_facts *facts,
-                                 const int64_t *primary_keys, const float *rows,
-                                 struct segment_facts *ret_facts, struct qn_error *error);
+/* All of the above for facts->rows_count rows that are in memory; completes facts. */
+enum qn_status writer_save_file(const char *path, struct segment_facts *facts,
+                                const int64_t *primary_keys, const float *rows,
+                                struct qn_error *error);
+/* The same with the complete facts apart. */
+#define writer_write_file(path, facts, primary_keys, rows, ret_facts, error)                       \
+    writer_save_file((path), (*(ret_facts) = *(facts), (ret_facts)), (primary_keys), (rows),       \
+                     (error))
 
 #endif

@@ -101,9 +101,9 @@ struct writer_file *writer_file_free(struct writer_file *file)
     return NULL;
 }
 
-enum qn_status writer_write_file(const char *path, const struct segment_facts *facts,
-                                 const int64_t *primary_keys, const float *rows,
-                                 struct segment_facts *ret_facts, struct qn_error *error)
+enum qn_status writer_save_file(const char *path, struct segment_facts *facts,
+                                const int64_t *primary_keys, const float *rows,
+                                struct qn_error *error)
 {
     struct writer_file *file = NULL;
     struct writer *writer = NULL;
@@ -114,7 +114,7 @@ enum qn_status writer_write_file(const char *path, const struct segment_facts *f
     if (status == QN_STATUS_OK)
         status = writer_append(writer, primary_keys, rows, facts->rows_count, error);
     if (status == QN_STATUS_OK)
-        status = writer_finish(writer, ret_facts, error);
+        status = writer_finish(writer, facts, error);
     if (status == QN_STATUS_OK)
         status = writer_file_commit(file, error);
     writer_free(writer);

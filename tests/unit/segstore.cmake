@@ -1,9 +1,15 @@
 # Tests of the store.
 add_library(segstore_fixture STATIC unit/segstore_fixture.c)
 target_link_libraries(segstore_fixture PUBLIC segstore)
-foreach(test corruption format loader manifest search segment topk vectors)
-  qnode_test(segstore_${test}_test unit/segstore_${test}_test.c LIBS segstore_fixture)
-endforeach()
+qnode_test(segstore_corruption_test unit/segstore_corruption_test.c LIBS segstore_fixture)
+qnode_test(segstore_format_test unit/segstore_format_test.c LIBS segstore_fixture)
+qnode_test(segstore_loader_test unit/segstore_loader_test.c LIBS segstore_fixture)
+qnode_test(segstore_manifest_test unit/segstore_manifest_test.c LIBS segstore_fixture)
+qnode_test(segstore_queries_test unit/segstore_queries_test.c LIBS segstore_fixture)
+qnode_test(segstore_search_test unit/segstore_search_test.c LIBS segstore_fixture)
+qnode_test(segstore_segment_test unit/segstore_segment_test.c LIBS segstore_fixture)
+qnode_test(segstore_topk_test unit/segstore_topk_test.c LIBS segstore_fixture)
+qnode_test(segstore_vectors_test unit/segstore_vectors_test.c LIBS segstore_fixture)
 qnode_test(kernels_test unit/kernels_test.c LIBS segstore)
 
 add_test(NAME e2e_qseg_corruption COMMAND

@@ -306,7 +306,7 @@ static void threads_load_a_file_together(void **state)
     (void)snprintf(path, sizeof path, "%s/a.qseg", folder);
     prng_init(&prng, 1);
     fixture_fill(&prng, rows, (size_t)50000 * 33);
-    assert_int_equal(writer_write_file(path, &facts, keys, rows, &facts, NULL), QN_STATUS_OK);
+    assert_int_equal(writer_save_file(path, &facts, keys, rows, NULL), QN_STATUS_OK);
     assert_int_equal(executor_threads_open(&threads_options, &threads, NULL), QN_STATUS_OK);
     waiter_init(&outcome.waiter);
     struct load_options options = {
@@ -341,11 +341,11 @@ static void rows_the_metric_refuses_are_named_by_the_writer(void **state)
     (void)state;
     assert_non_null(mkdtemp(folder));
     (void)snprintf(path, sizeof path, "%s/a.qseg", folder);
-    assert_int_equal(writer_write_file(path, &facts, keys, rows, NULL, &error), QN_STATUS_CORRUPT);
+    assert_int_equal(writer_save_file(path, &facts, keys, rows, &error), QN_STATUS_CORRUPT);
     assert_string_equal(error.text, "row 1: all values are zero, cosine has no meaning");
     rows[5] = -1.0f / 0.0f;
     facts.metric = QN_METRIC_L2;
-    assert_int_equal(writer_write_file(path, &facts, keys, rows, NULL, &error), QN_STATUS_CORRUPT);
+    assert_int_equal(writer_save_file(path, &facts, keys, rows, &error), QN_STATUS_CORRUPT);
     assert_string_equal(error.text, "row 2: value 1 is infinite");
     assert_int_equal(rmdir(folder), 0); /* nothing was left in it */
 }

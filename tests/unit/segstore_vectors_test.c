@@ -27,23 +27,31 @@ static int folder_close(void **state)
     return 0;
 }
 
-/* Reads all rows of a file with these bytes under this name. */
-static enum qn_status read_bytes(const char *folder, const char *name, const void *bytes,
-                                 size_t size, float *ret_rows, uint64_t *ret_rows_count,
-                                 uint32_t *ret_dim, struct qn_error *error)
+struct input {
+    const char *name;
+    const void *bytes;
+    size_t size;
+};
+
+struct output {
+    float *rows;
+    uint64_t rows_count;
+    uint32_t dim;
+};
+
+/* Reads all rows of a file with these bytes under this name; free() the rows. */
+static enum qn_status read_input(const char *folder, struct input input, struct output *ret_output,
+                                 struct qn_error *error)
 {
     char path[128];
-    float *rows = NULL;
 
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    (void)snprintf(path, sizeof path, "%s/%s", folder, input.name);
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fwrite(input.bytes, 1, input.size, file), input.size);
     assert_int_equal(fclose(file), 0);
-    enum qn_status status = vectors_read_all(path, &rows, ret_rows_count, ret_dim, error);
-    if (status == QN_STATUS_OK)
-        memcpy(ret_rows, rows, *ret_rows_count * *ret_dim * sizeof *rows);
-    free(rows);
+    enum qn_status status =
+        vectors_read_all(path, &ret_output->rows, &ret_output->rows_count, &ret_output->dim, error);
     assert_int_equal(unlink(path), 0);
     return status;
 }
@@ -52,102 +60,97 @@ static enum qn_status read_bytes(const char *folder, const char *name, const voi
     "\x93NUMPY\x01\x00\x40\x00{'descr': '" type "', 'fortran_order': False, 'shape': " shape
 
 struct good_file {
-    const char *name;
-    const char *bytes;
-    size_t size;
+    struct input input;
     float rows[4];
 };
 
-#define GOOD(name, bytes, ...)                                                                     \
+#define INPUT(name, bytes)                                                                         \
     {                                                                                              \
-        name, bytes, sizeof(bytes) - 1,                                                            \
-        {                                                                                          \
-            __VA_ARGS__                                                                            \
-        }                                                                                          \
+        name, bytes, sizeof(bytes) - 1                                                             \
     }
+
+static bool same_value(float a, float b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
 
 static void every_kind_is_read(void **state)
 {
     static const struct good_file files[] = {
-        GOOD("a.fbin", "\2\0\0\0\2\0\0\0\0\0\x80\x3f\0\0\0\xc0\0\0\0\0\0\0\xc0\x7f", 1, -2, 0, NAN),
-        GOOD("a.u8bin", "\2\0\0\0\2\0\0\0\0\x7f\x80\xff", 0, 127, 128, 255),
-        GOOD("a.i8bin", "\2\0\0\0\2\0\0\0\0\x7f\x80\xff", 0, 127, -128, -1),
-        GOOD("a.f16bin", "\2\0\0\0\2\0\0\0\0\x3c\1\0\xff\xfb\0\x7c", 1, 0x1p-24f, -65504, INFINITY),
-        GOOD("a.fvecs", "\2\0\0\0\0\0\x80\x3f\0\0\0\xc0\2\0\0\0\0\0\0\0\0\0\x80\xff", 1, -2, 0,
-             -INFINITY),
-        GOOD("a.ivecs", "\2\0\0\0\1\0\0\0\xff\xff\xff\xff\2\0\0\0\0\1\0\0\0\0\0\x80", 1, -1, 256,
-             -0x1p31f),
-        GOOD("a.bvecs", "\2\0\0\0\1\2\2\0\0\0\3\xff", 1, 2, 3, 255),
-        GOOD("f4.npy",
-             NPY("<f4", "(2, 2), } ") "   \n"
-                                      "\0\0\x80\x3f\0\0\0\xc0\0\0\0\0\0\0\x80\x3f",
-             1, -2, 0, 1),
-        GOOD("f8.npy",
-             NPY("<f8", "(2, 2), } ") "   \n"
-                                      "\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\xc0"
-                                      "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xf0\x7f",
-             1, -2, 0, INFINITY),
-        GOOD("u1.npy", NPY("|u1", "(2, 2), } ") "   \n\1\2\3\xff", 1, 2, 3, 255),
-        GOOD("i1.npy", NPY("|i1", "(2, 2), } ") "   \n\1\2\3\xff", 1, 2, 3, -1),
+        {INPUT("a.fbin", "\2\0\0\0\2\0\0\0\0\0\x80\x3f\0\0\0\xc0\0\0\0\0\0\0\xc0\x7f"),
+         {1, -2, 0, NAN}},
+        {INPUT("a.u8bin", "\2\0\0\0\2\0\0\0\0\x7f\x80\xff"), {0, 127, 128, 255}},
+        {INPUT("a.i8bin", "\2\0\0\0\2\0\0\0\0\x7f\x80\xff"), {0, 127, -128, -1}},
+        {INPUT("a.f16bin", "\2\0\0\0\2\0\0\0\0\x3c\1\0\xff\xfb\0\x7c"),
+         {1, 0x1p-24f, -65504, INFINITY}},
+        {INPUT("a.fvecs", "\2\0\0\0\0\0\x80\x3f\0\0\0\xc0\2\0\0\0\0\0\0\0\0\0\x80\xff"),
+         {1, -2, 0, -INFINITY}},
+        {INPUT("a.ivecs", "\2\0\0\0\1\0\0\0\xff\xff\xff\xff\2\0\0\0\0\1\0\0\0\0\0\x80"),
+         {1, -1, 256, -0x1p31f}},
+        {INPUT("a.bvecs", "\2\0\0\0\1\2\2\0\0\0\3\xff"), {1, 2, 3, 255}},
+        {INPUT("f4.npy", NPY("<f4", "(2, 2), } ") "   \n"
+                                                  "\0\0\x80\x3f\0\0\0\xc0\0\0\0\0\0\0\x80\x3f"),
+         {1, -2, 0, 1}},
+        {INPUT("f8.npy", NPY("<f8", "(2, 2), } ") "   \n"
+                                                  "\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\xc0"
+                                                  "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xf0\x7f"),
+         {1, -2, 0, INFINITY}},
+        {INPUT("u1.npy", NPY("|u1", "(2, 2), } ") "   \n\1\2\3\xff"), {1, 2, 3, 255}},
+        {INPUT("i1.npy", NPY("|i1", "(2, 2), } ") "   \n\1\2\3\xff"), {1, 2, 3, -1}},
     };
 
     for (size_t i = 0; i < COUNT_OF(files); i++) {
-        float rows[4];
-        uint64_t rows_count = 0;
-        uint32_t dim = 0;
+        struct output output = {0};
         struct qn_error error = {0};
-        if (read_bytes(*state, files[i].name, files[i].bytes, files[i].size, rows, &rows_count,
-                       &dim, &error) != QN_STATUS_OK)
+        if (read_input(*state, files[i].input, &output, &error) != QN_STATUS_OK)
             fail_msg("%s", error.text);
-        assert_int_equal(rows_count, 2);
-        assert_int_equal(dim, 2);
+        assert_int_equal(output.rows_count, 2);
+        assert_int_equal(output.dim, 2);
         for (int j = 0; j < 4; j++)
-            if (rows[j] != files[i].rows[j] && !(isnan(rows[j]) && isnan(files[i].rows[j])))
-                fail_msg("%s: value %d is %g", files[i].name, j, (double)rows[j]);
+            if (!same_value(output.rows[j], files[i].rows[j]))
+                fail_msg("%s: value %d is %g", files[i].input.name, j, (double)output.rows[j]);
+        free(output.rows);
     }
 }
 
 static void bad_files_are_refused_with_the_reason(void **state)
 {
     static const struct {
-        const char *name, *bytes;
-        size_t size;
+        struct input input;
         const char *words;
     } cases[] = {
-        {"a.fbin", "\1\0\0\0\2\0\0", 7, "shorter than its 8-byte head"},
-        {"a.fbin", "\1\0\0\0\2\0\0\0\0\0\0", 11, "1 rows of dim 2 need 16 bytes, the file has 11"},
-        {"a.fbin", "\0\0\0\0\2\0\0\0\0", 9, "0 rows of dim 2 need 8 bytes, the file has 9"},
-        {"a.fbin", "\0\0\0\0\0\0\0\0", 8, "dim 0"},
-        {"a.fbin", "\xff\xff\xff\xff\xff\xff\xff\xff", 8, "dim 4294967295"},
-        {"a.fbin", "\xff\xff\xff\xff\0\x80\0\0", 8, "4294967295 rows of dim 32768"},
-        {"a.fvecs", "", 0, "no rows"},
-        {"a.fvecs", "\0\0\0\0", 4, "dim 0"},
-        {"a.bvecs", "\2\0\0\0\1\2\2\0\0\0\3", 11, "need 6 bytes, the file has 11"},
-        {"a.bvecs", "\2\0\0\0\1\2\3\0\0\0\3\3", 12, "row 1: dim 3, the first has 2"},
-        {"a.txt", "1 2", 3, "unknown extension"},
-        {"fbin", "1 2", 3, "unknown extension"},
-        {"a.npy", "\x93NUMPX\1\0\2\0{}", 12, "magic"},
-        {"a.npy", "\x93NUMPY\4\0\2\0{}", 12, "npy version 4"},
-        {"a.npy", "\x93NUMPY\1\0\xff\xff{}", 12, "npy head of 65535 bytes"},
-        {"a.npy", "\x93NUMPY\2\0\xff\xff\xff\xff", 12, "npy head of 4294967295 bytes"},
-        {"a.npy", "\x93NUMPY\1\0\2\0{}", 12, "without descr"},
-        {"a.npy", NPY("<f2", "(2, 2), } ") "   \n", 74, "npy type '<f2'"},
-        {"a.npy", NPY("<f4", "(2,), }   ") "   \n", 74, "two dimensions"},
-        {"a.npy", NPY("<f4", "(2, 2, 2)}") "   \n", 74, "two dimensions"},
-        {"a.npy", NPY("<f4", "(-2, 2), }") "   \n", 74, "two dimensions"},
-        {"a.npy", NPY("<f4", "(2, 2), } ") "   \n", 74, "need 90 bytes, the file has 74"},
+        {{"a.fbin", "\1\0\0\0\2\0\0", 7}, "shorter than its 8-byte head"},
+        {{"a.fbin", "\1\0\0\0\2\0\0\0\0\0\0", 11},
+         "1 rows of dim 2 need 16 bytes, the file has 11"},
+        {{"a.fbin", "\0\0\0\0\2\0\0\0\0", 9}, "0 rows of dim 2 need 8 bytes, the file has 9"},
+        {{"a.fbin", "\0\0\0\0\0\0\0\0", 8}, "dim 0"},
+        {{"a.fbin", "\xff\xff\xff\xff\xff\xff\xff\xff", 8}, "dim 4294967295"},
+        {{"a.fbin", "\xff\xff\xff\xff\0\x80\0\0", 8}, "4294967295 rows of dim 32768"},
+        {{"a.fvecs", "", 0}, "no rows"},
+        {{"a.fvecs", "\0\0\0\0", 4}, "dim 0"},
+        {{"a.bvecs", "\2\0\0\0\1\2\2\0\0\0\3", 11}, "need 6 bytes, the file has 11"},
+        {{"a.bvecs", "\2\0\0\0\1\2\3\0\0\0\3\3", 12}, "row 1: dim 3, the first has 2"},
+        {{"a.txt", "1 2", 3}, "unknown extension"},
+        {{"fbin", "1 2", 3}, "unknown extension"},
+        {{"a.npy", "\x93NUMPX\1\0\2\0{}", 12}, "magic"},
+        {{"a.npy", "\x93NUMPY\4\0\2\0{}", 12}, "npy version 4"},
+        {{"a.npy", "\x93NUMPY\1\0\xff\xff{}", 12}, "npy head of 65535 bytes"},
+        {{"a.npy", "\x93NUMPY\2\0\xff\xff\xff\xff", 12}, "npy head of 4294967295 bytes"},
+        {{"a.npy", "\x93NUMPY\1\0\2\0{}", 12}, "without descr"},
+        {{"a.npy", NPY("<f2", "(2, 2), } ") "   \n", 74}, "npy type '<f2'"},
+        {{"a.npy", NPY("<f4", "(2,), }   ") "   \n", 74}, "two dimensions"},
+        {{"a.npy", NPY("<f4", "(2, 2, 2)}") "   \n", 74}, "two dimensions"},
+        {{"a.npy", NPY("<f4", "(-2, 2), }") "   \n", 74}, "two dimensions"},
+        {{"a.npy", NPY("<f4", "(2, 2), } ") "   \n", 74}, "need 90 bytes, the file has 74"},
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        float rows[4];
-        uint64_t rows_count = 0;
-        uint32_t dim = 0;
+        struct output output = {0};
         struct qn_error error = {0};
-        enum qn_status status = read_bytes(*state, cases[i].name, cases[i].bytes, cases[i].size,
-                                           rows, &rows_count, &dim, &error);
+        enum qn_status status = read_input(*state, cases[i].input, &output, &error);
         if (status == QN_STATUS_OK || strstr(error.text, cases[i].words) == NULL)
             fail_msg("case %zu: status %d: %s", i, (int)status, error.text);
-        assert_non_null(strstr(error.text, cases[i].name));
+        assert_non_null(strstr(error.text, cases[i].input.name));
     }
 }
 
@@ -179,22 +182,20 @@ static void halves_are_exact(void **state)
 static void a_long_file_is_read_in_parts(void **state)
 {
     enum { ROWS = 3000, DIM = 301 };
-    float *rows = calloc((size_t)ROWS * DIM + 2, sizeof *rows);
-    float *found = calloc((size_t)ROWS * DIM, sizeof *found);
+    const size_t rows_bytes = sizeof(float) * ROWS * DIM;
     const uint32_t head[2] = {ROWS, DIM};
-    uint64_t rows_count = 0;
-    uint32_t dim = 0;
+    float *bytes = malloc(sizeof head + rows_bytes);
+    struct output output = {0};
 
-    assert_true(rows != NULL && found != NULL);
-    memcpy(rows, head, sizeof head);
+    assert_non_null(bytes);
+    memcpy(bytes, head, sizeof head);
     for (size_t i = 0; i < (size_t)ROWS * DIM; i++)
-        rows[i + 2] = (float)i;
-    assert_int_equal(read_bytes(*state, "a.fbin", rows, 8 + sizeof(float) * ROWS * DIM, found,
-                                &rows_count, &dim, NULL),
-                     QN_STATUS_OK);
-    assert_memory_equal(found, rows + 2, sizeof(float) * ROWS * DIM);
-    free(rows);
-    free(found);
+        bytes[i + 2] = (float)i;
+    struct input input = {"a.fbin", bytes, sizeof head + rows_bytes};
+    assert_int_equal(read_input(*state, input, &output, NULL), QN_STATUS_OK);
+    assert_memory_equal(output.rows, bytes + 2, rows_bytes);
+    free(bytes);
+    free(output.rows);
 }
 
 int main(void)
