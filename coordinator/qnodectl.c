@@ -33,7 +33,8 @@ static const struct verb verbs[] = {
      "  qnodectl collections load /data/words --nodes 1,2 --wait\n"},
     {"collections release", 1, ctl_collections_release, NULL,
      "qnodectl collections release COLLECTION [--wait] [--timeout-s N]",
-     "Gives the collection (name or id) back: no view names it, all copies go.\n",
+     "Gives the collection (name or id) back: at once no view names it; the copies go\n"
+     "when no search can ask for them any more (the longest deadline, 60 s).\n",
      "  qnodectl collections release words --wait\n"},
     {"segments", 0, ctl_segments, NULL, "qnodectl segments [--collection C]",
      "Lists the copies of segments: the seven fields of get_query_segment_info. The\n"

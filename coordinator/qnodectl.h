@@ -47,6 +47,9 @@ int ctl_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * way) is tried again for a while. */
 enum qn_status ctl_call(struct ctl *ctl, const struct coord_request *request,
                         qn_on_answer *on_answer, void *owner, struct qn_error *error);
+/* A qn_on_answer: what the coordinator says ("moving 2 segments, ..."), for people. owner: the ctl.
+ */
+void ctl_say_text(void *owner, const struct coord_answer *answer);
 /* Prints the error and what to do next on stderr; returns the exit code. */
 int ctl_fail(const struct qn_error *error);
 /* The id of a collection given by number or name. */

@@ -164,15 +164,6 @@ static bool is_ours(const struct ctl_arguments *arguments, const struct ctl_move
            (arguments->segments.count == 0 || has(&arguments->segments, info->segment_id));
 }
 
-/* "moving 2 segments, 13.0 MiB from node 1 onto node 3" */
-static void say_text(void *owner, const struct coord_answer *answer)
-{
-    const struct ctl_arguments *arguments = owner;
-
-    if (!arguments->json && *answer->text != '\0')
-        printf("%s\n", answer->text);
-}
-
 /* Asks, and finds the moves that come of it in the list. */
 static enum qn_status ask(struct ctl *ctl, struct ctl_moves *ret_ours, struct qn_error *error)
 {
@@ -189,7 +180,7 @@ static enum qn_status ask(struct ctl *ctl, struct ctl_moves *ret_ours, struct qn
         return error->status;
     uint64_t newest_before = newest_id(&moves);
     ctl_moves_done(&moves);
-    if (ctl_call(ctl, &request, say_text, (void *)(uintptr_t)arguments, error) != QN_STATUS_OK ||
+    if (ctl_call(ctl, &request, ctl_say_text, ctl, error) != QN_STATUS_OK ||
         ctl_moves_list(ctl, &moves, error) != QN_STATUS_OK)
         return error->status;
     size_t kept = 0;

@@ -24,6 +24,15 @@ enum qn_status ctl_call(struct ctl *ctl, const struct coord_request *request,
     return status;
 }
 
+void ctl_say_text(void *owner, const struct coord_answer *answer)
+{
+    const struct ctl *ctl = owner;
+
+    if (!ctl->arguments->json && *answer->text != '\0')
+        printf("%s\n", answer->text);
+    (void)fflush(stdout);
+}
+
 static const struct {
     enum qn_status status;
     const char *text;
@@ -31,7 +40,8 @@ static const struct {
     {QN_STATUS_NO_RESPONDERS, "start one: qcoordd --bus URL --cluster NAME --state FILE, or check "
                               "--bus and --cluster (QNODE_BUS, QNODE_CLUSTER)"},
     {QN_STATUS_UNAVAILABLE, "start the bus (nats-server), or check --bus (QNODE_BUS)"},
-    {QN_STATUS_NOT_FOUND, "see what there is: qnodectl collections list, segments, nodes"},
+    {QN_STATUS_NOT_FOUND, "check the name; qnodectl collections list, segments and nodes show what "
+                          "there is"},
     {QN_STATUS_OVER_BUDGET, "see free memory with qnodectl nodes; add a node, or raise "
                             "--memory-budget of one"},
     {QN_STATUS_TIMEOUT, "try again; qnodectl nodes shows who is silent"},

@@ -212,14 +212,22 @@ int ctl_collections_release(struct ctl *ctl)
     struct coord_request request = {.verb = COORD_RELEASE_COLLECTION,
                                     .collection = ctl->operands[0]};
     struct qn_error error = {0};
-    enum qn_status status = ctl_call(ctl, &request, NULL, NULL, &error);
+    enum qn_status status = ctl_call(ctl, &request, ctl_say_text, ctl, &error);
+    bool wait = ctl->arguments->wait;
 
-    if (status == QN_STATUS_OK && ctl->arguments->wait)
+    if (status == QN_STATUS_OK && wait)
         status = wait_released(ctl, ctl->operands[0], &error);
     if (status != QN_STATUS_OK)
         return ctl_fail(&error);
-    if (!ctl->arguments->json)
-        printf("collection %s: %s\n", ctl->operands[0],
-               ctl->arguments->wait ? "released" : "will be released");
+    if (!ctl->arguments->json) {
+        if (wait)
+            printf("collection %s is released\n", ctl->operands[0]);
+        return 0;
+    }
+    struct doc *row = doc_object();
+    doc_set_string(row, "collection", ctl->operands[0]);
+    doc_set_bool(row, "released", wait);
+    doc_print(row);
+    doc_free(row);
     return 0;
 }
