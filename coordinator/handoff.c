@@ -37,6 +37,7 @@
 #include "coordinator/handoff_internal.h"
 
 #include "base/check.h"
+#include "coordinator/view.h"
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -233,6 +234,7 @@ static void step_loading(struct core *core, struct catalog_move *move)
 static void go_back(struct core *core, struct catalog_move *move, enum cluster_standing target)
 {
     const struct cluster_node *node = cluster_find(&core->cluster, move->row.dst_node_id);
+    struct catalog_collection *collection = segment_of(core, move)->collection;
     const char *when = phases[move->row.phase].name;
     enum handoff_trouble trouble =
         target == CLUSTER_SILENT ? HANDOFF_TROUBLE_SILENT : HANDOFF_TROUBLE_LOST;
@@ -249,6 +251,8 @@ static void go_back(struct core *core, struct catalog_move *move, enum cluster_s
     move->row.attempts++;
     if (node != NULL)
         move->dst_boot = node->boot;
+    if (view_update(core, collection, false))
+        view_publish(core, collection);
     handoff_move_to(core, move, HANDOFF_LOADING);
     move->trouble = trouble;
 }

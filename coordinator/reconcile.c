@@ -65,14 +65,18 @@ static void remint(struct core *core, struct catalog_segment *segment, int64_t n
     core_touch(core);
 }
 
-void reconcile_on_load_failed(struct core *core, const struct cluster_node *node,
+void reconcile_on_load_failed(struct core *core, struct cluster_node *node,
                               const struct load_failed *receipt)
 {
+    const struct cluster_copy *copy = cluster_copy(node, receipt->segment_id);
     struct catalog_segment *segment = catalog_segment(&core->catalog, receipt->segment_id);
     struct catalog_wanted *wanted = segment == NULL ? NULL : catalog_wanted(segment, node->node_id);
 
     if (wanted == NULL || wanted->answered || qn_epoch_compare(wanted->epoch, receipt->epoch) != 0)
         return;
+    if (copy != NULL && copy->state == QN_COPY_LOADING &&
+        qn_epoch_compare(copy->epoch, receipt->epoch) == 0)
+        cluster_drop_copy(node, receipt->segment_id);
     wanted->answered = true;
     wanted->failures++;
     wanted->next_ms = core->now_ms + CORE_REPEAT_MS;

@@ -9,7 +9,7 @@
 /* True while something is not yet as it should be. */
 bool reconcile_run(struct core *core);
 /* A load of a wanted copy failed, or was refused. */
-void reconcile_on_load_failed(struct core *core, const struct cluster_node *node,
+void reconcile_on_load_failed(struct core *core, struct cluster_node *node,
                               const struct load_failed *receipt);
 
 /* Nodes that keep a ceased collection from being forgotten. */

@@ -137,7 +137,7 @@ static void on_released(struct core *core, struct cluster_node *node,
 }
 
 /* A stale load is refused so when a newer copy is there; the epoch in it is that copy's. */
-static void on_refused(struct core *core, const struct cluster_node *node,
+static void on_refused(struct core *core, struct cluster_node *node,
                        const struct message *message)
 {
     const struct command_refused *refused = &message->command_refused;

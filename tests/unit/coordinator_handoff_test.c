@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coordinator/handoff.h"
+
+#include "tests/unit/coordinator_world.h"
+#include <string.h>
+
+static int set_up(void **state)
+{
+    struct world *world = test_malloc(sizeof *world);
+
+    world_open(world);
+    world_start(world);
+    world_load(world, 2, 1);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    world_close(*state);
+    test_free(*state);
+    return 0;
+}
+
+static bool is_overlap(struct world *world)
+{
+    return strcmp(world_phase(world, 1), "overlap") == 0;
+}
+
+static bool is_releasing(struct world *world)
+{
+    return strcmp(world_phase(world, 1), "releasing") == 0;
+}
+
+static bool is_stalled(struct world *world)
+{
+    return strcmp(world_phase(world, 1), "stalled") == 0;
+}
+
+static bool is_done(struct world *world)
+{
+    return strcmp(world_phase(world, 1), "done") == 0;
+}
+
+static bool is_failed(struct world *world)
+{
+    return strcmp(world_phase(world, 1), "failed") == 0;
+}
+
+static void assert_reason(struct world *world, const char *part)
+{
+    const struct catalog_move *move = world_move(world, 1);
+
+    assert_non_null(move);
+    if (strstr(move->row.reason, part) == NULL)
+        fail_msg("\"%s\" is not in \"%s\"", part, move->row.reason);
+}
+
+static void assert_settled(struct world *world)
+{
+    world_until(world, world_is_settled, 30000);
+}
+
+/* ---- without trouble ------------------------------------------------------------------------- */
+
+static void a_move_overlaps_then_releases_and_keeps_the_figures(void **state)
+{
+    struct world *world = *state;
+    uint64_t readable_version = world->view.readable_version;
+
+    world_balance(world, 1, 2, 1);
+    assert_int_equal(world->answer_status, QN_STATUS_OK);
+    assert_string_equal(world->answer_text, "moving 1 segment, 4.0 KiB from node 1 onto node 2");
+    assert_string_equal(world_phase(world, 1), "loading");
+    world_until(world, is_overlap, 200);
+    uint64_t overlap_ms = world->now_ms;
+    world_run(world, 100);
+    assert_true(world_view_has(world, 1, 1) && world_view_has(world, 1, 2));
+    world_until(world, is_releasing, 1000);
+    assert_true(world->now_ms - overlap_ms >= WORLD_OVERLAP_MS);
+    assert_false(world_view_has(world, 1, 1));
+    assert_true(world_view_has(world, 1, 2));
+    assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
+    assert_int_equal(world->change_infos, 1);
+    world_until(world, is_done, 1000);
+    assert_int_equal(world_copy(world, 1, 1), QN_COPY_ABSENT);
+    const struct state_move *row = &world_move(world, 1)->row;
+    assert_int_equal(row->released_bytes, WORLD_SEGMENT_BYTES);
+    assert_int_equal(row->rss_before, 2 * WORLD_SEGMENT_BYTES);
+    assert_true(row->loaded_wall_ms > row->started_wall_ms);
+    assert_true(row->changed_wall_ms > row->loaded_wall_ms);
+    assert_true(row->finished_wall_ms > row->changed_wall_ms);
+    assert_int_equal(world->view.readable_version, readable_version);
+    assert_settled(world);
+}
+
+static void moves_of_one_pair_share_a_change_info(void **state)
+{
+    struct world *world = *state;
+
+    world_balance(world, 1, 2, 0);
+    world_until(world, world_is_settled, 5000);
+    assert_int_equal(world->change_infos, 1);
+    assert_int_equal(world->sent[MESSAGE_CHANGE_INFO], 1);
+    assert_int_equal(world_copy(world, 2, 2), QN_COPY_SERVING);
+}
+
+static void a_segment_goes_round_and_comes_back(void **state)
+{
+    struct world *world = *state;
+
+    world_balance(world, 1, 2, 1);
+    assert_settled(world);
+    world_balance(world, 2, 3, 1);
+    assert_settled(world);
+    world_balance(world, 3, 1, 1);
+    assert_settled(world);
+    assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
+    assert_string_equal(world_phase(world, 3), "done");
+}
+
+/* ---- loads that fail ------------------------------------------------------------------------- */
+
+static void a_load_that_fails_for_the_disk_is_tried_three_times_more(void **state)
+{
+    struct world *world = *state;
+
+    world->nodes[2].load_status = QN_STATUS_IO;
+    world_balance(world, 1, 2, 1);
+    world_run(world, 500);
+    assert_string_equal(world_phase(world, 1), "stalled");
+    assert_reason(world, "the disk says no");
+    world_until(world, is_failed, 6000);
+    assert_int_equal(world->sent[MESSAGE_LOAD_SEGMENTS] > 4, true);
+    assert_reason(world, "node 2: IO");
+    assert_settled(world);
+    assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
+}
+
+static void a_load_that_fails_twice_goes_on(void **state)
+{
+    struct world *world = *state;
+
+    world->nodes[2].load_status = QN_STATUS_IO;
+    world->nodes[2].load_failures = 2;
+    world_balance(world, 1, 2, 1);
+    world_until(world, is_done, 8000);
+    assert_int_equal(world_move(world, 1)->row.attempts, 3);
+    assert_string_equal(world_move(world, 1)->row.reason, "");
+    assert_settled(world);
+}
+
+static void a_corrupt_file_fails_the_move_at_once_and_the_source_serves_on(void **state)
+{
+    struct world *world = *state;
+
+    world->nodes[2].load_status = QN_STATUS_CORRUPT;
+    world_balance(world, 1, 2, 1);
+    world_until(world, is_failed, 500);
+    assert_reason(world, "CORRUPT");
+    assert_settled(world);
+    assert_true(world_view_has(world, 1, 1));
+}
+
+static void an_epoch_that_is_stale_at_the_target_is_minted_anew(void **state)
+{
+    struct world *world = *state;
+
+    /* The target held the segment once and released it at an epoch above the one it will be given:
+     * another coordinator's doing, told by the version counter alone. */
+    world_balance(world, 1, 2, 1);
+    struct catalog_move *move = idmap_find(&world->core->catalog.moves, 1);
+    struct load_failed stale = {.segment_id = 1,
+                                .epoch = move->row.dst_epoch,
+                                .status = QN_STATUS_EPOCH_STALE,
+                                .text = "stale"};
+    struct qn_epoch before = move->row.dst_epoch;
+    struct message message = {.cluster = "test",
+                              .sender = "node/2",
+                              .boot = world->nodes[2].boot,
+                              .term = 1,
+                              .reply_to = "",
+                              .kind = MESSAGE_LOAD_FAILED,
+                              .load_failed = stale};
+    world_deliver(world, &message);
+    assert_true(qn_epoch_compare(move->row.dst_epoch, before) > 0);
+    struct qn_epoch second = move->row.dst_epoch;
+    world_deliver(world, &message); /* a repeat of the receipt changes nothing */
+    assert_int_equal(qn_epoch_compare(move->row.dst_epoch, second), 0);
+    world_until(world, is_done, 5000);
+    assert_settled(world);
+}
+
+/* ---- targets that die ------------------------------------------------------------------------ */
+
+static void a_target_that_dies_while_loading_stalls_the_move_until_it_is_back(void **state)
+{
+    struct world *world = *state;
+
+    world->nodes[2].load_ms = 100000;
+    world_balance(world, 1, 2, 1);
+    world_run(world, 300);
+    world_kill_node(world, 2);
+    world_until(world, is_stalled, LIMIT_NODE_SILENT_MS + 1000);
+    assert_reason(world, "node 2 silent for 5.");
+    assert_reason(world, "while loading");
+    assert_int_equal(world_move(world, 1)->row.attempts, 2);
+    struct qn_epoch epoch = world_move(world, 1)->row.dst_epoch;
+    world->nodes[2].load_ms = 50;
+    world_start_node(world, 2);
+    world_until(world, is_done, 5000);
+    assert_int_equal(qn_epoch_compare(world_move(world, 1)->row.dst_epoch, epoch), 0);
+    assert_settled(world);
+}
+
+static void a_target_that_restarts_while_loading_is_told_again(void **state)
+{
+    struct world *world = *state;
+
+    world->nodes[2].load_ms = 100000;
+    world_balance(world, 1, 2, 1);
+    world_run(world, 300);
+    world_kill_node(world, 2);
+    world->nodes[2].load_ms = 300;
+    world_start_node(world, 2);
+    world_until(world, is_stalled, 1000);
+    assert_reason(world, "node 2 restarted while loading");
+    world_until(world, is_done, 5000);
+    assert_settled(world);
+}
+
+static void a_target_that_dies_in_overlap_takes_the_move_back(void **state)
+{
+    struct world *world = *state;
+
+    world_balance(world, 1, 2, 1);
+    world_until(world, is_overlap, 500);
+    world_kill_node(world, 2);
+    world_start_node(world, 2);
+    world_until(world, is_stalled, 1000);
+    world_run(world, 10);
+    assert_false(world_view_has(world, 1, 2));
+    assert_true(world_view_has(world, 1, 1));
+    world_until(world, is_done, 5000);
+    assert_settled(world);
+}
+
+static void a_target_that_dies_in_releasing_brings_the_source_back(void **state)
+{
+    struct world *world = *state;
+
+    world_balance(world, 1, 2, 1);
+    world->mute = true; /* the source is not asked yet */
+    world_run(world, 60);
+    world->mute = false;
+    world_until(world, is_overlap, 1500);
+    world->nodes[2].deaf = true; /* the witness answers no ask */
+    world_until(world, is_releasing, 1000);
+    world_kill_node(world, 2);
+    world_until(world, is_stalled, LIMIT_NODE_SILENT_MS + 3000);
+    assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
+    world_run(world, 200);
+    assert_true(world_view_has(world, 1, 1));
+    assert_reason(world, "while releasing");
+    world->nodes[2].deaf = false;
+    world_start_node(world, 2);
+    world_until(world, is_done, 6000);
+    assert_settled(world);
+}
+
+static void a_held_release_is_asked_anew(void **state)
+{
+    struct world *world = *state;
+
+    world_balance(world, 1, 2, 1);
+    world_until(world, is_overlap, 500);
+    world->nodes[2].deaf = true;
+    world_until(world, is_releasing, 1000);
+    world_run(world, 3000);
+    assert_true(is_releasing(world));
+    assert_reason(world, "held by node 1");
+    assert_true(world_move(world, 1)->row.attempts > 1);
+    world->nodes[2].deaf = false;
+    world_until(world, is_done, 5000);
+    assert_string_equal(world_move(world, 1)->row.reason, "");
+    assert_settled(world);
+}
+
+/* ---- sources that die ------------------------------------------------------------------------ */
+
+static void a_source_that_is_silent_keeps_the_move_releasing(void **state)
+{
+    struct world *world = *state;
+
+    world_balance(world, 1, 2, 1);
+    world_until(world, is_overlap, 500);
+    world->nodes[1].cut = true;
+    world_until(world, is_releasing, 2000);
+    world_run(world, LIMIT_NODE_SILENT_MS + 1000);
+    assert_true(is_releasing(world));
+    assert_reason(world, "node 1 silent");
+    world->nodes[1].cut = false;
+    world_until(world, is_done, 5000);
+    assert_settled(world);
+}
+
+static void a_source_that_restarts_in_releasing_ends_the_move(void **state)
+{
+    struct world *world = *state;
+
+    world_balance(world, 1, 2, 1);
+    world_until(world, is_overlap, 500);
+    world->nodes[1].cut = true;
+    world_until(world, is_releasing, 2000);
+    world->nodes[1].cut = false;
+    world_kill_node(world, 1);
+    world_start_node(world, 1);
+    world_until(world, is_done, 3000);
+    assert_settled(world);
+}
+
+static void a_source_that_restarts_while_loading_is_loaded_again(void **state)
+{
+    struct world *world = *state;
+
+    world->nodes[2].load_ms = 1500;
+    world_balance(world, 1, 2, 1);
+    world_run(world, 100);
+    world_kill_node(world, 1);
+    world_start_node(world, 1);
+    world_run(world, 600);
+    assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
+    world_until(world, is_done, 5000);
+    assert_settled(world);
+}
+
+/* ---- a bus that loses ------------------------------------------------------------------------ */
+
+static bool drops_receipts(struct world *world, int64_t to, const struct message *message)
+{
+    (void)world;
+    (void)to;
+    return message->kind >= MESSAGE_SEGMENT_LOADED && message->kind <= MESSAGE_LEAVING;
+}
+
+static void without_any_receipt_reports_suffice(void **state)
+{
+    struct world *world = *state;
+
+    world->drops = drops_receipts;
+    world_balance(world, 1, 2, 0);
+    world_until(world, world_is_settled, 10000);
+    assert_string_equal(world_phase(world, 1), "done");
+}
+
+static bool drops_first(struct world *world, int64_t to, const struct message *message)
+{
+    bool command = message->kind < MESSAGE_COPY_STATUS_REQUEST;
+
+    (void)to;
+    if (!command || world->drops_left == 0)
+        return false;
+    world->drops_left--;
+    return true;
+}
+
+static void lost_commands_are_repeated_with_the_same_epoch(void **state)
+{
+    struct world *world = *state;
+
+    world->drops = drops_first;
+    for (unsigned lost = 1; lost <= 4; lost++) {
+        uint64_t move_id = lost;
+        int64_t src = lost % 2 == 1 ? 1 : 2;
+        world->drops_left = lost;
+        world_balance(world, src, 3 - src, 1);
+        struct qn_epoch epoch = world_move(world, move_id)->row.dst_epoch;
+        world_until(world, world_is_settled, 15000);
+        assert_int_equal(qn_epoch_compare(world_move(world, move_id)->row.dst_epoch, epoch), 0);
+        assert_int_equal(world->drops_left, 0);
+    }
+}
+
+static void only_the_arrows_of_the_table_are_known(void **state)
+{
+    (void)state;
+    assert_false(handoff_phase_is_known(0));
+    assert_false(handoff_phase_is_known(6));
+    assert_true(handoff_phase_is_known(HANDOFF_LOADING));
+    assert_false(handoff_phase_is_final(HANDOFF_RELEASING));
+    assert_true(handoff_phase_is_final(HANDOFF_DONE));
+    assert_true(handoff_phase_is_final(HANDOFF_FAILED));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_move_overlaps_then_releases_and_keeps_the_figures),
+        TEST(moves_of_one_pair_share_a_change_info),
+        TEST(a_segment_goes_round_and_comes_back),
+        TEST(a_load_that_fails_for_the_disk_is_tried_three_times_more),
+        TEST(a_load_that_fails_twice_goes_on),
+        TEST(a_corrupt_file_fails_the_move_at_once_and_the_source_serves_on),
+        TEST(an_epoch_that_is_stale_at_the_target_is_minted_anew),
+        TEST(a_target_that_dies_while_loading_stalls_the_move_until_it_is_back),
+        TEST(a_target_that_restarts_while_loading_is_told_again),
+        TEST(a_target_that_dies_in_overlap_takes_the_move_back),
+        TEST(a_target_that_dies_in_releasing_brings_the_source_back),
+        TEST(a_held_release_is_asked_anew),
+        TEST(a_source_that_is_silent_keeps_the_move_releasing),
+        TEST(a_source_that_restarts_in_releasing_ends_the_move),
+        TEST(a_source_that_restarts_while_loading_is_loaded_again),
+        TEST(without_any_receipt_reports_suffice),
+        TEST(lost_commands_are_repeated_with_the_same_epoch),
+        cmocka_unit_test(only_the_arrows_of_the_table_are_known),
+    };
+
+    return cmocka_run_group_tests_name("coordinator handoff", tests, NULL, NULL);
+}
