@@ -106,7 +106,7 @@ static void print_rest(const struct handoff_row *row)
     else if (row->note[0] != '\0')
         printf(" %10s", "");
     if (row->rss_before != 0)
-        printf("  %7.1f -> %5.1f MiB %5" PRIu64 " ms", mib(row->rss_before), mib(row->rss_after),
+        printf("  %6.1f -> %.1f MiB %5" PRIu64 " ms", mib(row->rss_before), mib(row->rss_after),
                row->waited_ms);
     else if (row->note[0] != '\0')
         printf("  %.60s", row->note);
@@ -117,7 +117,7 @@ static void print_row(const struct handoff *handoff, const struct handoff_row *r
 {
     double t = ((double)row->wall_ms - (double)handoff->started_wall_ms) / 1000;
 
-    printf("%8.3f %8" PRId64 "  %-11s  %4" PRId64 " -> %" PRId64, t, row->segment_id, row->phase,
+    printf("%8.3f %8" PRId64 "  %-11s %4" PRId64 " -> %" PRId64, t, row->segment_id, row->phase,
            row->src, row->dst);
     print_rest(row);
 }
@@ -129,7 +129,7 @@ static void print_timeline(struct handoff *handoff)
 
     qsort(handoff->rows, handoff->rows_count, sizeof *handoff->rows, compare_rows);
     printf("\nHand-offs and their receipts\n\n"
-           "     t/s  segment  phase        from -> to   bytes    RSS before -> after   waited\n");
+           "     t/s  segment  phase       from -> to    bytes  RSS before -> after   waited\n");
     while (shown < handoff->rows_count && shown < PRINTED_ROWS_MAX &&
            (handoff->first_trip_wall_ms == 0 ||
             handoff->rows[shown].wall_ms <= handoff->first_trip_wall_ms))
