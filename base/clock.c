@@ -24,6 +24,14 @@ struct clock clock_monotonic(void)
     return (struct clock){.now_us = monotonic_now_us, .self = NULL};
 }
 
+void clock_nap_us(uint64_t us)
+{
+    struct timespec nap = {.tv_sec = (time_t)(us / 1000000),
+                           .tv_nsec = (long)(us % 1000000) * 1000};
+
+    (void)nanosleep(&nap, NULL);
+}
+
 uint64_t clock_wall_ms(void)
 {
     return read_us(CLOCK_REALTIME) / 1000;

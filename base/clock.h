@@ -23,6 +23,9 @@ static inline uint64_t clock_now_ms(const struct clock *clock)
     return clock->now_us(clock->self) / 1000;
 }
 
+/* For tools that look again later, connecting and closing; never on the path of a search. */
+void clock_nap_us(uint64_t us);
+
 /* Milliseconds since 1970, for people only: no rule depends on it. */
 uint64_t clock_wall_ms(void);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Errors: a status for machines, a text for people that grows outside-in. NULL errors are allowed.
- */
+ * Errors: a status for machines, a text for people that grows outside-in. Setting a NULL error only
+ * returns the status; wrapping needs one. */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 

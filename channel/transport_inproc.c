@@ -14,6 +14,7 @@
  * their handlers. It looks each 200 us instead of being woken: a wake-up would touch memory that
  * close() is about to free, and this happens once in a transport's life. */
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "channel/subject.h"
 #include "channel/transport.h"
@@ -21,11 +22,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     QUEUE_MESSAGES_MAX = 65536, /* per subscription, as transport_nats.c */
-    CLOSE_LOOK_NS = 200 * 1000,
+    CLOSE_LOOK_US = 200,
 };
 
 static const char scheme[] = "inproc://";
@@ -81,7 +81,7 @@ static struct hub *hub_ref(const char *name)
         hub = hub->next;
     if (hub == NULL && (hub = calloc(1, sizeof *hub)) != NULL) {
         (void)pthread_mutex_init(&hub->lock, NULL);
-        strcpy(hub->name, name);
+        memcpy(hub->name, name, strlen(name) + 1);
         hub->next = hubs;
         hubs = hub;
     }
@@ -258,7 +258,7 @@ static enum qn_status inproc_subscribe(void *self, const char *subject, bus_hand
     struct subscription *subscription = calloc(1, sizeof *subscription);
     if (subscription == NULL)
         return error_set(error, QN_STATUS_NO_MEMORY, "subscribe to %s", subject);
-    strcpy(subscription->pattern, subject);
+    memcpy(subscription->pattern, subject, strlen(subject) + 1);
     subscription->on_message = on_message;
     subscription->owner = owner;
     subscription->transport = inproc;
@@ -305,7 +305,7 @@ static void wait_until_empty(struct hub *hub, struct subscription *subscription)
         (void)pthread_mutex_unlock(&hub->lock);
         if (!emptying)
             return;
-        (void)nanosleep(&(struct timespec){.tv_nsec = CLOSE_LOOK_NS}, NULL);
+        clock_nap_us(CLOSE_LOOK_US);
     }
 }
 

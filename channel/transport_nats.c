@@ -13,6 +13,7 @@
  * - nats_Close is never called: received messages may outlive the transport (in rings), and
  *   natsMsg_Destroy needs the library. What stays are its three threads, until the process ends.
  * - Publishing while disconnected goes to a buffer of the library (8 MiB, then BUSY). */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "channel/subject.h"
@@ -22,7 +23,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     PENDING_MESSAGES_MAX = 65536,
@@ -61,17 +61,11 @@ struct nats_message {
     natsMsg *received;
 };
 
-static void sleep_ms(long ms)
-{
-    (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
-
 static uint64_t now_ms(void)
 {
-    struct timespec now;
+    struct clock clock = clock_monotonic();
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return clock_now_ms(&clock);
 }
 
 static enum qn_status status_of(natsStatus status)
@@ -250,7 +244,7 @@ static void finish_subscriptions(struct nats_transport *nats)
     for (struct nats_subscription *at = nats->subscriptions; at != NULL; at = at->next) {
         (void)natsSubscription_WaitForDrainCompletion(at->subscription, 2 * DRAIN_MS);
         while (!atomic_load(&at->done))
-            sleep_ms(1);
+            clock_nap_us(1000);
     }
 }
 
@@ -269,7 +263,7 @@ static void nats_close(void *self)
     }
     natsConnection_Destroy(nats->connection);
     while (!atomic_load(&nats->closed) && now_ms() < deadline_ms)
-        sleep_ms(1);
+        clock_nap_us(1000);
     LOG_DEBUG("bus", "closed: %lu errors, %lu disconnects, %lu reconnects",
               (unsigned long)nats->errors_total, (unsigned long)nats->disconnects_total,
               (unsigned long)nats->reconnects_total);
@@ -345,7 +339,7 @@ static natsStatus connect_patiently(natsOptions *options, uint64_t connect_ms,
         if (status == NATS_OK || status == NATS_NO_MEMORY || status == NATS_INVALID_ARG ||
             now_ms() + CONNECT_PAUSE_MS >= deadline_ms)
             return status;
-        sleep_ms(CONNECT_PAUSE_MS);
+        clock_nap_us(CONNECT_PAUSE_MS * 1000);
     }
 }
 
@@ -367,7 +361,7 @@ enum qn_status transport_nats_open(const char *url, const char *name, uint64_t c
 
     if (strlen(url) >= sizeof servers)
         return error_set(error, QN_STATUS_INVALID, "bus: url of more than %d bytes", URL_BYTES_MAX);
-    strcpy(servers, url);
+    memcpy(servers, url, strlen(url) + 1);
     nats = calloc(1, sizeof *nats);
     if (nats != NULL)
         status = natsOptions_Create(&options);

@@ -57,7 +57,6 @@ enum qn_status ctl_collection_id(struct ctl *ctl, const char *name, int64_t *ret
                                  struct qn_error *error);
 /* Milliseconds on a clock that never runs backwards, and a nap of that length. */
 uint64_t ctl_now_ms(void);
-void ctl_nap_ms(uint32_t ms);
 
 /* Moves copied out of answers. */
 struct ctl_move {

@@ -3,6 +3,7 @@
 #include "coordinator/qnodectl.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -71,7 +72,7 @@ static enum qn_status follow(struct ctl *ctl, struct ctl_moves *ours, struct qn_
                              "%zu of %zu moves are not finished after %u s (they go on: qnodectl "
                              "moves)",
                              unfinished_count(ours), ours->count, ctl->arguments->timeout_s);
-        ctl_nap_ms(FOLLOW_STEP_MS);
+        clock_nap_us(FOLLOW_STEP_MS * 1000);
         if (ctl_moves_list(ctl, &news, error) != QN_STATUS_OK)
             return error->status;
         update(ours, &news, ctl->arguments->json);

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum qn_status ctl_call(struct ctl *ctl, const struct coord_request *request,
                         qn_on_answer *on_answer, void *owner, struct qn_error *error)
@@ -20,7 +19,7 @@ enum qn_status ctl_call(struct ctl *ctl, const struct coord_request *request,
     while ((status = qn_coord_call(ctl->client, &whole, CTL_CALL_MS, on_answer, owner, error)) ==
                QN_STATUS_BUSY &&
            ctl_now_ms() < until_ms)
-        ctl_nap_ms(CTL_BUSY_NAP_MS);
+        clock_nap_us(CTL_BUSY_NAP_MS * 1000);
     return status;
 }
 
@@ -97,11 +96,4 @@ uint64_t ctl_now_ms(void)
     struct clock clock = clock_monotonic();
 
     return clock_now_ms(&clock);
-}
-
-void ctl_nap_ms(uint32_t ms)
-{
-    struct timespec nap = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-
-    (void)nanosleep(&nap, NULL);
 }

@@ -4,6 +4,7 @@
 #include "coordinator/qnodectl.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -203,7 +204,7 @@ static enum qn_status wait_released(struct ctl *ctl, const char *collection, str
         if (ctl_now_ms() >= deadline_ms)
             return error_set(error, QN_STATUS_TIMEOUT, "%zu copies are still held after %u s",
                              held_count, ctl->arguments->timeout_s);
-        ctl_nap_ms(WAIT_STEP_MS);
+        clock_nap_us(WAIT_STEP_MS * 1000);
     }
 }
 

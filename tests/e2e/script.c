@@ -291,7 +291,7 @@ void script_publish_view(struct script *script, const struct script_places *plac
     free(items);
 }
 
-void script_search(struct script *script)
+bool script_search(struct script *script)
 {
     const struct manifest *manifest = script->manifest;
     struct qn_search_request request = {
@@ -314,6 +314,8 @@ void script_search(struct script *script)
     script_say(script, "search over %u segments: COMPLETE, nearest %" PRId64 "%s",
                result.segments_count, result.hits[0].primary_key,
                result.overlap ? " (two copies of one segment asked)" : "");
+    bool overlap = result.overlap;
     qn_search_result_done(&result);
     free(query);
+    return overlap;
 }

@@ -62,7 +62,8 @@ struct script_places {
     struct view_copy copies[2];
 };
 void script_publish_view(struct script *script, const struct script_places *places);
-/* One search of a random query over the whole collection: COMPLETE, or script_fail. */
-void script_search(struct script *script);
+/* One search of a random query over the whole collection: COMPLETE, or script_fail. True if some
+ * segment had two copies. */
+bool script_search(struct script *script);
 
 #endif

@@ -55,7 +55,7 @@ BANNED_CALLS = {
     r"\bstrcat\s*\(": "use snprintf",
     r"\bgets\s*\(": "use fgets",
     r"\bassert\s*\(": "use CHECK (base/check.h): on in release",
-    r"\b(usleep|nanosleep|sleep)\s*\(": "wait on a waiter (base/waiter.h)",
+    r"\b(usleep|nanosleep|sleep)\s*\(": "wait on a waiter (base/waiter.h); tools: clock_nap_us",
 }
 
 LINE_MAX, FUNCTION_MAX, FILE_MAX, PARAMETERS_MAX, NESTING_MAX = 100, 70, 400, 5, 3
@@ -141,7 +141,8 @@ class Tidy:
         for number, line in enumerate(lines, 1):
             code = re.sub(r'"(\\.|[^"\\])*"|//.*|/\*.*?\*/|^\s*\*.*', "", line)
             for pattern, advice in BANNED_CALLS.items():
-                if re.search(pattern, code) and not (name.startswith("tests/") and "sleep" in pattern):
+                if re.search(pattern, code) and not ("sleep" in pattern and (
+                        name.startswith("tests/") or name == "base/clock.c")):
                     self.found(name, number, "call", advice)
             if PURE.match(name) and PURE_CALLS.search(code):
                 self.found(name, number, "pure", "judgement calls no clock, file or random")
