@@ -12,7 +12,6 @@
 #include "segstore/format.h"
 #include "segstore/kernels/kernels.h"
 #include "segstore/rows.h"
-#include <math.h>
 
 enum {
     TILE_QUERIES = 4,
@@ -52,13 +51,6 @@ static bool scan_must_stop(struct scan *scan, uint64_t work)
         return false;
     scan->work = 0;
     return scan->options->stop != NULL && scan->options->stop(scan->options->stop_owner);
-}
-
-/* FORMAT.md: an ip that overflowed both ways counts as -inf. */
-static void settle_nan(float *distances, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        distances[i] = isnan(distances[i]) ? -INFINITY : distances[i];
 }
 
 static bool any_enters(const float *distances, float bound, bool smaller_is_better)
@@ -111,8 +103,6 @@ static bool scan_tile(struct scan *scan, uint64_t block, uint64_t blocks)
             .blocks_count = blocks,
             .ret_distances = distances,
         });
-        if (facts->metric != QN_METRIC_L2)
-            settle_nan(distances, queries * rows);
         for (uint32_t i = 0; i < queries; i++)
             take_hits(&scan->topks[query + i], distances + i * rows,
                       scan->segment->primary_keys + row, rows < rows_left ? rows : rows_left);

@@ -147,13 +147,18 @@ static void a_cut_file_is_found_at_any_length(void **state)
 static void trailing_bytes_are_found(void **state)
 {
     struct world *world = *state;
+    struct files files = fixture_files(&world->port);
+    struct format_header header;
+    struct qn_error error = {0};
 
     CHECK(world->file.capacity >= world->file.size + 4096);
-    world->file.size += 1;
+    world->file.size += 4096;
     assert_refused(world, "vectors");
-    world->file.size += 4095;
+    world->file.size -= 4095;
     assert_refused(world, "vectors");
-    world->file.size -= 4096;
+    assert_int_equal(verify_file(&files, "memory.qseg", &header, &error), QN_STATUS_CORRUPT);
+    assert_non_null(strstr(error.text, "vectors: 1 bytes follow the end of the file's"));
+    world->file.size -= 1;
 }
 
 int main(void)
