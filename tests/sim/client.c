@@ -261,14 +261,16 @@ static void draw_request(struct sim_search *search, struct prng *prng)
     const struct collection *collection =
         &search->client->world->collections[search->collection_number];
     struct qn_search_request *request = &search->request;
-    bool is_coarse = prng_below(prng, 2) == 0;
+    bool is_coarse = prng_below(prng, 2) == 0, is_wide = prng_below(prng, 8) == 0;
+    uint32_t payload_bytes = search->client->world->options.payload_bytes;
 
     *request = (struct qn_search_request){
         .collection_id = collection->collection_id,
         .queries = search->queries,
-        .nq = 1 + (uint32_t)prng_below(prng, CLIENT_QUERIES_MAX),
+        .nq = 1 + (uint32_t)prng_below(prng, is_wide ? CLIENT_QUERIES_MAX : 3),
         .dim = collection->dim,
-        .k = ks[prng_below(prng, COUNT_OF(ks))],
+        /* The hits of one query must fit into one message. */
+        .k = ks[prng_below(prng, COUNT_OF(ks) - (payload_bytes > 0 ? 1 : 0))],
         .deadline_ms = 200 + (uint32_t)prng_below(prng, 3000),
         .copy_policy = prng_below(prng, 3) == 0 ? QN_COPY_POLICY_ONE : QN_COPY_POLICY_ALL,
     };

@@ -8,7 +8,7 @@
 #include "tests/sim/options.h"
 #include "tests/sim/views.h"
 
-enum { CLIENT_QUERIES_MAX = 4, CLIENT_DIM_MAX = 8 };
+enum { CLIENT_QUERIES_MAX = 24, CLIENT_DIM_MAX = 8 };
 
 struct world;
 struct process;

@@ -166,12 +166,3 @@ struct manifest *collection_manifest(const struct collection *collection)
     }
     return manifest;
 }
-
-uint64_t collection_resident_bytes(const struct collection *collection)
-{
-    uint64_t bytes = 0;
-
-    for (size_t s = 0; s < collection->segments_count; s++)
-        bytes += collection->segments[s].resident_bytes;
-    return bytes;
-}

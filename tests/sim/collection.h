@@ -44,6 +44,5 @@ bool collection_is_readable(const struct collection *collection, uint64_t readab
                             size_t segment_number);
 /* As manifest_read would give it; manifest_free releases it. */
 struct manifest *collection_manifest(const struct collection *collection);
-uint64_t collection_resident_bytes(const struct collection *collection);
 
 #endif

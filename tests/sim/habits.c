@@ -2,6 +2,7 @@
 #include "tests/sim/habits.h"
 
 #include "base/check.h"
+#include "tests/sim/rogue.h"
 #include "tests/sim/world.h"
 #include <inttypes.h>
 #include <stddef.h>
@@ -93,6 +94,7 @@ static const struct habit habits[] = {
     {offsetof(struct options, search_every_ms), act_search},
     {offsetof(struct options, move_every_ms), act_move},
     {offsetof(struct options, release_every_ms), act_release},
+    {offsetof(struct options, rogue_every_ms), rogue_act},
     {offsetof(struct options, kill_agent_every_ms), act_kill_agent},
     {offsetof(struct options, kill_coordinator_every_ms), act_kill_coordinator},
     {offsetof(struct options, cut_every_ms), act_cut},

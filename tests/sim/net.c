@@ -169,6 +169,14 @@ static void report_no_responders(struct net *net, const struct process *from,
     }
 }
 
+static size_t net_max_payload(void *self)
+{
+    const struct process *process = self;
+    uint32_t bytes = process->world->options.payload_bytes;
+
+    return bytes == 0 ? LIMIT_MESSAGE_BYTES_MAX : bytes;
+}
+
 static enum qn_status net_publish(void *self, const char *subject, const char *reply_subject,
                                   const void *bytes, size_t size)
 {
@@ -176,7 +184,7 @@ static enum qn_status net_publish(void *self, const char *subject, const char *r
     struct net *net = &from->world->net;
     bool is_heard_by_any = false;
 
-    if (size > LIMIT_MESSAGE_BYTES_MAX)
+    if (size > net_max_payload(from))
         return QN_STATUS_INVALID;
     if (!process_is_heard(from))
         return QN_STATUS_OK;
@@ -214,12 +222,6 @@ static enum qn_status net_subscribe(void *self, const char *subject, bus_handler
     strcpy(slot->pattern, subject);
     net->subscriptions_count++;
     return QN_STATUS_OK;
-}
-
-static size_t net_max_payload(void *self)
-{
-    (void)self;
-    return LIMIT_MESSAGE_BYTES_MAX;
 }
 
 static bool net_is_connected(void *self)

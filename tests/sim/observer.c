@@ -6,6 +6,7 @@
 #include "tests/sim/describe.h"
 #include "tests/sim/world.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { OBSERVER_TEXT_BYTES = 384 };
@@ -180,11 +181,14 @@ static void note(struct world *world, const struct process *from, const char *su
         note_view(world, &message->collection_view);
     if (message->kind == MESSAGE_COORD_ANSWER && message->coord_answer.view != NULL)
         note_view(world, message->coord_answer.view);
+    if (strstr(subject, ".control") != NULL)
+        commands_note(&world->commands, strtoll(strstr(subject, ".agent.") + 7, NULL, 10), message);
     if (message->kind == MESSAGE_SEARCH_REQUEST)
         note_request(&world->observer, message);
     if (from->kind != PROCESS_AGENT)
         return;
     struct observed_agent *agent = &world->observer.agents[from->index - 1];
+    commands_check(world, from, message);
     if (message->kind == MESSAGE_SEARCH_ANSWER)
         check_answer(world, from, subject, &message->search_answer);
     if (message->kind == MESSAGE_NODE_REPORT)

@@ -79,14 +79,13 @@ static bool is_asking(const struct operator* operator, uint32_t number)
 static void pursue(struct operator* operator, uint32_t number)
 {
     uint64_t now_us = operator->world->timeline.now_us;
+    bool loads = operator->wants_loaded[number] && !operator->must_release[number];
 
-    if (operator->acknowledged[number] == operator->wants_loaded[number] ||
-        is_asking(operator, number) ||
-        operator->ask_again_us[number]> now_us)
+    if ((operator->acknowledged[number] == loads && !operator->must_release[number]) ||
+        is_asking(operator, number) || operator->ask_again_us[number]> now_us)
         return;
     struct operator_request *request =
-        new_request(operator, operator->wants_loaded[number] ? COORD_LOAD_COLLECTION
-                                                             : COORD_RELEASE_COLLECTION);
+        new_request(operator, loads ? COORD_LOAD_COLLECTION : COORD_RELEASE_COLLECTION);
     if (request != NULL)
         request->collection_number = number;
 }
@@ -120,6 +119,21 @@ static bool is_granted(const struct operator_request *request, enum qn_status st
            (request->verb == COORD_RELEASE_COLLECTION && status == QN_STATUS_NOT_FOUND);
 }
 
+static void note_status(struct operator* operator, const struct operator_request * request,
+                        enum qn_status status)
+{
+    uint32_t number = request->collection_number;
+    bool is_load = request->verb == COORD_LOAD_COLLECTION;
+
+    if (is_granted(request, status)) {
+        operator->acknowledged[number] = is_load;
+        operator->must_release[number] = operator->must_release[number] && is_load;
+        return;
+    }
+    operator->must_release[number] = is_load && status == QN_STATUS_CONFLICT;
+    operator->ask_again_us[number] = operator->world->timeline.now_us + OPERATOR_PAUSE_US;
+}
+
 static void on_answer(struct operator* operator, const struct message * message)
 {
     for (size_t i = 0; i < OPERATOR_PENDING_MAX; i++) {
@@ -129,11 +143,7 @@ static void on_answer(struct operator* operator, const struct message * message)
         request->is_active = false;
         if (request->verb == COORD_LOAD_BALANCE)
             return;
-        uint32_t number = request->collection_number;
-        if (is_granted(request, message->coord_answer.status))
-            operator->acknowledged[number] = request->verb == COORD_LOAD_COLLECTION;
-        else
-            operator->ask_again_us[number] = operator->world->timeline.now_us + OPERATOR_PAUSE_US;
+        note_status(operator, request, message->coord_answer.status);
         return;
     }
 }

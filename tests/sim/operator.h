@@ -28,6 +28,7 @@ struct operator
     struct process *process;
     bool wants_loaded[OPTIONS_COLLECTIONS_MAX];
     bool acknowledged[OPTIONS_COLLECTIONS_MAX]; /* is_loaded, as last answered OK */
+    bool must_release[OPTIONS_COLLECTIONS_MAX]; /* an older edition is loaded */
     uint64_t ask_again_us[OPTIONS_COLLECTIONS_MAX];
     struct operator_request pending[OPERATOR_PENDING_MAX];
     uint64_t requests_count;

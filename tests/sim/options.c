@@ -22,8 +22,8 @@ static void draw_sizes(struct options *options, struct prng *prng)
     options->segments_max = between(prng, 1, OPTIONS_SEGMENTS_MAX);
     options->rows_max = between(prng, 1, 60);
     options->safety_ms = between(prng, 20000, 60000);
-    options->search_every_ms = between(prng, 50, 250);
-    options->move_every_ms = between(prng, 500, 2500);
+    options->search_every_ms = between(prng, 30, 150);
+    options->move_every_ms = between(prng, 300, 1500);
     options->release_every_ms = sometimes(prng, 3, 15000, 60000);
     options->budget_percent =
         prng_below(prng, 3) == 0 ? between(prng, 60, 120) : OPTIONS_BUDGET_AMPLE_PERCENT;
@@ -59,6 +59,8 @@ struct options options_from(struct prng *prng)
         options.load_max_us = prng_below(prng, 3) == 0 ? 4000000 : 100000;
         options.full_per_mille = sometimes(prng, 4, 1, 100);
     }
+    options.rogue_every_ms = sometimes(prng, 2, 500, 4000);
+    options.payload_bytes = sometimes(prng, 2, 8192, 16384);
     return options;
 }
 
@@ -69,6 +71,7 @@ void options_heal(struct options *options)
     options->late_per_mille = options->refused_per_mille = options->cut_every_ms = 0;
     options->kill_agent_every_ms = options->kill_coordinator_every_ms = 0;
     options->pause_every_ms = options->move_every_ms = options->release_every_ms = 0;
+    options->rogue_every_ms = 0;
     options->read_failed_per_mille = options->read_flipped_per_mille = 0;
     options->map_failed_per_mille = options->write_failed_per_mille = 0;
     options->commit_failed_per_mille = options->full_per_mille = 0;
@@ -81,14 +84,16 @@ void options_print(const struct options *o, FILE *out)
     (void)fprintf(out,
                   "  sizes   %u agents, %u clients, %u collections, <= %u segments, <= %u rows\n",
                   o->agents, o->clients, o->collections, o->segments_max, o->rows_max);
-    (void)fprintf(
-        out, "  steps   %u ms safe, search/%u ms, move/%u ms, release/%u ms, budget %u %%\n",
-        o->safety_ms, o->search_every_ms, o->move_every_ms, o->release_every_ms, o->budget_percent);
+    (void)fprintf(out,
+                  "  steps   %u ms safe, search/%u ms, move/%u ms, release/%u ms, budget %u %%, "
+                  "rogue/%u ms\n",
+                  o->safety_ms, o->search_every_ms, o->move_every_ms, o->release_every_ms,
+                  o->budget_percent, o->rogue_every_ms);
     (void)fprintf(out,
                   "  net     delay <= %u us, lost %u, repeated %u, reordered %u, late %u,"
-                  " refused %u per mille, cut/%u ms\n",
+                  " refused %u per mille, cut/%u ms, payload %u\n",
                   o->delay_max_us, o->lost_per_mille, o->repeated_per_mille, o->reordered_per_mille,
-                  o->late_per_mille, o->refused_per_mille, o->cut_every_ms);
+                  o->late_per_mille, o->refused_per_mille, o->cut_every_ms, o->payload_bytes);
     (void)fprintf(out, "  kills   agent/%u ms, coordinator/%u ms, pause/%u ms\n",
                   o->kill_agent_every_ms, o->kill_coordinator_every_ms, o->pause_every_ms);
     (void)fprintf(out,

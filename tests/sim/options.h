@@ -21,6 +21,8 @@ struct options {
     uint32_t agents, clients, collections;
     uint32_t segments_max, rows_max; /* per collection, per segment */
     uint32_t safety_ms, search_every_ms, move_every_ms, release_every_ms;
+    uint32_t rogue_every_ms; /* orders of another coordinator */
+    uint32_t payload_bytes;  /* the bus takes no longer message; 0: the codec's limit */
     uint32_t budget_percent; /* of an agent: share of all segments' bytes it could hold */
 
     /* net */

@@ -86,6 +86,9 @@ static size_t offer(enum qn_metric metric, struct qn_hit hit, uint32_t k, struct
 {
     size_t at = 0, same = count;
 
+    if (count == k && !ranks_before(metric, hit, ret_hits[k - 1]))
+        return count;
+
     while (at < count && ranks_before(metric, ret_hits[at], hit))
         at++;
     for (size_t i = 0; i < count; i++)

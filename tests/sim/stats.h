@@ -23,6 +23,7 @@
     X(coordinator_kills, "coordinator kills")                                                      \
     X(coordinator_kills_inside, "coordinator kills inside a step")                                 \
     X(coordinator_stops, "coordinators that stopped by themselves")                                \
+    X(rogue_orders, "orders of a rogue coordinator")                                               \
     X(pauses, "pauses")                                                                            \
     X(read_failed, "reads failed")                                                                 \
     X(read_flipped, "reads with a flipped bit")                                                    \

@@ -140,6 +140,23 @@ static void add_processes(struct world *world)
         process_plan_start(&world->processes[i], prng_below(&world->prng_life, 500000));
 }
 
+/* Whatever fragments, three agents can hold everything; a tight one has no room for the scratch of
+ * more than one search. */
+static uint64_t budget_bytes(const struct world *world)
+{
+    uint64_t resident_bytes = 0, largest_bytes = 0;
+
+    for (uint32_t c = 0; c < world->options.collections; c++)
+        for (size_t s = 0; s < world->collections[c].segments_count; s++) {
+            uint64_t bytes = world->collections[c].segments[s].resident_bytes;
+            resident_bytes += bytes;
+            largest_bytes = bytes > largest_bytes ? bytes : largest_bytes;
+        }
+    if (world->options.budget_percent >= OPTIONS_BUDGET_AMPLE_PERCENT)
+        return 4 * resident_bytes + (8 << 20);
+    return resident_bytes * world->options.budget_percent / 100 + 2 * largest_bytes + 4096;
+}
+
 static void give_birth(struct world *world, uint64_t seed, bool is_traced)
 {
     struct prng prng;
@@ -156,14 +173,9 @@ static void give_birth(struct world *world, uint64_t seed, bool is_traced)
     trace_init(&world->trace, &world->timeline, is_traced);
     net_init(&world->net, world);
     observer_init(&world->observer);
-    uint64_t resident_bytes = 0;
-    for (uint32_t c = 0; c < world->options.collections; c++) {
+    for (uint32_t c = 0; c < world->options.collections; c++)
         collection_make(&world->collections[c], c, &world->options, &prng);
-        resident_bytes += collection_resident_bytes(&world->collections[c]);
-    }
-    world->agent_budget_bytes = resident_bytes * world->options.budget_percent / 100;
-    if (world->options.budget_percent >= OPTIONS_BUDGET_AMPLE_PERCENT)
-        world->agent_budget_bytes += 8 << 20; /* room for the scratch of searches */
+    world->agent_budget_bytes = budget_bytes(world);
     if (is_traced)
         options_print(&world->options, stdout);
     add_processes(world);

@@ -6,6 +6,7 @@
 #include "tests/sim/checkers.h"
 #include "tests/sim/client.h"
 #include "tests/sim/collection.h"
+#include "tests/sim/commands.h"
 #include "tests/sim/net.h"
 #include "tests/sim/observer.h"
 #include "tests/sim/operator.h"
@@ -29,6 +30,7 @@ struct world {
     struct sim_client clients[OPTIONS_CLIENTS_MAX];
     struct operator operator;
     struct observer observer;
+    struct commands commands;
     struct collection collections[OPTIONS_COLLECTIONS_MAX];
     bool collection_was_released[OPTIONS_COLLECTIONS_MAX];
     uint64_t agent_budget_bytes;

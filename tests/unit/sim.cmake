@@ -7,6 +7,7 @@ add_executable(qnode-sim
   sim/client.c
   sim/clock.c
   sim/collection.c
+  sim/commands.c
   sim/converge.c
   sim/describe.c
   sim/disk.c
@@ -18,6 +19,7 @@ add_executable(qnode-sim
   sim/options.c
   sim/oracle.c
   sim/process.c
+  sim/rogue.c
   sim/sim.c
   sim/state_memory.c
   sim/timeline.c
