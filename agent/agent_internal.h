@@ -19,6 +19,7 @@ enum {
     AGENT_COMMANDS_PER_TURN = 256,
     AGENT_SEARCHES_PER_TURN = 32,    /* so that control is never starved */
     AGENT_TURNS_MAX = 64,            /* per agent_poll, so that its caller is never starved */
+    AGENT_ACTIVE_BUCKETS = 1024,     /* of searches under way */
     AGENT_JOBS_KEPT = 64,            /* idle search jobs kept for reuse */
     AGENT_JOB_KEPT_BYTES = 64 << 10, /* of each arena of an idle job */
     AGENT_REPORT_GAP_MS = 50,        /* between full lists */
@@ -60,7 +61,7 @@ struct agent {
     struct arena decode_arena, send_arena;
     struct subject ask_subject, event_subject, report_subject;
 
-    struct search_job *idle_jobs;
+    struct search_job *idle_jobs, *active_jobs[AGENT_ACTIVE_BUCKETS];
     unsigned idle_jobs_count, searches_in_flight;
 
     bool leaving, report_wanted;

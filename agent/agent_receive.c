@@ -117,6 +117,9 @@ void agent_receive(struct agent *agent, enum inbox_kind inbox, struct bus_messag
     if (codec_decode(message->bytes, message->size, &agent->decode_arena, &decoded, &error) ==
         QN_STATUS_OK) {
         receive_decoded(agent, inbox, &decoded);
+    } else if (inbox == INBOX_CONTROL && decoded.kind != MESSAGE_NONE &&
+               agent_admits(agent, inbox, &decoded)) {
+        agent_refuse_command(agent, &decoded, QN_STATUS_INVALID, error.text);
     } else {
         LOG_DEBUG(room, "dropped a message on %s: %s", message->subject, error.text);
         (void)atomic_fetch_add(&agent->dropped_total, 1);

@@ -209,6 +209,7 @@ static void submit(struct search_job *job)
     unsigned chunks_count = job->chunks_count;
 
     agent->searches_in_flight++;
+    dispatch_activate(job);
     atomic_store(&job->pending, chunks_count);
     if (dispatch_is_short(job) &&
         executor->ops->is_idle(executor->self, EXECUTOR_LANE_SEARCH, chunks[0].group->numa_node)) {
@@ -270,13 +271,16 @@ static bool decode(struct search_job *job, const struct bus_message *message)
     struct agent *agent = job->agent;
     struct qn_error error = {0};
 
-    if (codec_decode(message->bytes, message->size, &job->arena, &job->message, &error) !=
-        QN_STATUS_OK) {
-        LOG_DEBUG(room, "dropped a message on %s: %s", message->subject, error.text);
+    if (codec_decode(message->bytes, message->size, &job->arena, &job->message, &error) ==
+        QN_STATUS_OK)
+        return agent_admits(agent, INBOX_SEARCH, &job->message);
+    LOG_DEBUG(room, "refused a message on %s: %s", message->subject, error.text);
+    if (job->message.kind == MESSAGE_SEARCH_REQUEST &&
+        agent_admits(agent, INBOX_SEARCH, &job->message))
+        dispatch_answer_status(job, QN_STATUS_INVALID, error.text);
+    else
         (void)atomic_fetch_add(&agent->dropped_total, 1);
-        return false;
-    }
-    return agent_admits(agent, INBOX_SEARCH, &job->message);
+    return false;
 }
 
 void dispatch_receive(struct agent *agent, struct bus_message *message, bool shed)
@@ -290,8 +294,8 @@ void dispatch_receive(struct agent *agent, struct bus_message *message, bool she
         return;
     }
     job_begin(job);
-    if (!decode(job, message))
-        ;
+    if (!decode(job, message) || dispatch_is_active(agent, &job->message))
+        ; /* answered, dropped, or being worked on: its answer is for the repeat too */
     else if (agent_lacks(&job->message))
         refuse(job, QN_STATUS_UNSUPPORTED, "needs a feature unknown to this build");
     else if (shed)
@@ -309,6 +313,7 @@ void dispatch_finished(struct agent *agent, struct agent_event *event)
 
     CHECK(agent->searches_in_flight > 0);
     agent->searches_in_flight--;
+    dispatch_deactivate(job);
     if (job->scratch_bytes > 0)
         node_release_scratch(agent->node, job->scratch_bytes);
     job_give(agent, job);

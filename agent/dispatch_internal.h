@@ -38,7 +38,7 @@ struct job_chunk {
 
 struct search_job {
     struct agent *agent;
-    struct search_job *next; /* idle list */
+    struct search_job *next; /* idle list, or its bucket of active jobs */
     struct agent_event finished;
 
     struct arena arena;   /* the decoded request and what belongs to it */
@@ -66,6 +66,11 @@ struct search_job {
     struct qn_hit *hits; /* of the answer: nq x k */
     uint32_t *hit_counts;
 };
+
+/* dispatch_active.c: requests under way, by reply subject and request id. Node thread. */
+bool dispatch_is_active(struct agent *agent, const struct message *request);
+void dispatch_activate(struct search_job *job);
+void dispatch_deactivate(struct search_job *job);
 
 /* dispatch_plan.c: groups, chunks and scratch. BUSY: does not fit now. Node thread. */
 enum qn_status dispatch_plan(struct search_job *job);

@@ -164,28 +164,28 @@ static void a_full_lane_is_busy(void **state)
     world_close(world);
 }
 
-/* Bytes of one request, for floods. */
-static size_t request_bytes(uint8_t *ret_bytes, size_t capacity)
+/* That many requests, each its own, without letting the agent run. */
+static void flood(struct world *world, unsigned count)
 {
     struct world_search search = small_search(1);
+    uint8_t bytes[512];
 
-    return world_encode_search(&search, 1, ret_bytes, capacity);
+    for (unsigned i = 0; i < count; i++)
+        world_send_bytes(world, "search", bytes,
+                         world_encode_search(&search, i + 1, bytes, sizeof bytes));
 }
 
 static void a_half_full_inbox_sheds_and_a_full_one_counts(void **state)
 {
     struct world *world = world_open((struct world_options){0});
     struct world_segment *segment = world_make_segment(world, 1, 10, 8, QN_METRIC_L2);
-    uint8_t bytes[512];
-    size_t size = request_bytes(bytes, sizeof bytes);
     const unsigned extra = 100;
     unsigned busy = 0, searched = 0;
     const struct message *message;
 
     (void)state;
     world_load_well(world, segment, 1);
-    for (unsigned i = 0; i < LIMIT_INBOX_SLOTS + extra; i++)
-        world_send_bytes(world, "search", bytes, size);
+    flood(world, LIMIT_INBOX_SLOTS + extra);
     world_run(world);
     while ((message = world_take(world, MESSAGE_SEARCH_ANSWER)) != NULL) {
         busy += message->search_answer.status == QN_STATUS_BUSY;
@@ -207,14 +207,11 @@ static void control_is_not_starved_by_searches(void **state)
     struct world *world = world_open((struct world_options){0});
     struct world_segment *segment = world_make_segment(world, 1, 10, 8, QN_METRIC_L2);
     struct world_segment *second = world_make_segment(world, 2, 10, 8, QN_METRIC_L2);
-    uint8_t bytes[512];
-    size_t size = request_bytes(bytes, sizeof bytes);
     unsigned before = 0;
 
     (void)state;
     world_load_well(world, segment, 1);
-    for (unsigned i = 0; i < 1000; i++)
-        world_send_bytes(world, "search", bytes, size);
+    flood(world, 1000);
     world_load(world, second, 2);
     for (struct world_heard *heard = world->first; heard != NULL; heard = heard->next) {
         if (heard->message.kind == MESSAGE_SEGMENT_LOADED &&
@@ -256,9 +253,57 @@ static void a_search_holds_its_segment_through_a_release(void **state)
     world_close(world);
 }
 
+/* The answer of the first is for the repeat too; once it is out, a repeat is searched again. */
+static void a_repeat_of_a_search_under_way_is_not_searched_twice(void **state)
+{
+    struct world *world = world_open((struct world_options){.executor = WORLD_DEFERRED});
+    struct world_segment like = {.facts = {.rows_count = 100, .dim = 8, .metric = QN_METRIC_L2}};
+    struct world_segment *segment;
+    struct world_search search = small_search(1);
+    uint8_t bytes[1024];
+
+    (void)state;
+    load_segments(world, &segment, 1, &like);
+    size_t size = world_encode_search(&search, 77, bytes, sizeof bytes);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 3; i++)
+            world_send_bytes(world, "search", bytes, size);
+        world_run(world);
+        (void)world_run_tasks(world);
+        world_run(world);
+        (void)answer_of(world, 77);
+        assert_null(world_take(world, MESSAGE_SEARCH_ANSWER));
+    }
+    free_segments(&segment, 1);
+    world_close(world);
+}
+
+/* Envelope readable, body not: who asked hears why. */
+static void a_search_that_does_not_decode_is_answered_invalid(void **state)
+{
+    struct world *world = world_open((struct world_options){0});
+    struct world_search search = small_search(1);
+    uint8_t bytes[1024];
+
+    (void)state;
+    size_t size = world_encode_search(&search, 78, bytes, sizeof bytes);
+    float not_a_number = __builtin_nanf("");
+    uint8_t *query = memmem(bytes, size, query8, sizeof query8);
+    assert_non_null(query);
+    memcpy(query, &not_a_number, sizeof not_a_number);
+    world_send_bytes(world, "search", bytes, size);
+    world_run(world);
+    const struct search_answer *answer = answer_of(world, 78);
+    assert_int_equal(answer->status, QN_STATUS_INVALID);
+    assert_non_null(strstr(answer->text, "queries"));
+    world_close(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_repeat_of_a_search_under_way_is_not_searched_twice),
+        cmocka_unit_test(a_search_that_does_not_decode_is_answered_invalid),
         cmocka_unit_test(a_deadline_covers_whole_segments_only),
         cmocka_unit_test(scratch_that_does_not_fit_is_busy_but_never_for_all),
         cmocka_unit_test(scratch_comes_back_to_the_ledger),
