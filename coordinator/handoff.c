@@ -251,7 +251,7 @@ static void go_back(struct core *core, struct catalog_move *move, enum cluster_s
     move->row.attempts++;
     if (node != NULL)
         move->dst_boot = node->boot;
-    if (view_update(core, collection, false))
+    if (view_is_known(core, collection) && view_update(core, collection, false))
         view_publish(core, collection);
     handoff_move_to(core, move, HANDOFF_LOADING);
     move->trouble = trouble;
@@ -272,7 +272,7 @@ static void step_overlap(struct core *core, struct catalog_move *move)
         go_back(core, move, target);
         return;
     }
-    if (target != CLUSTER_SERVING)
+    if (target != CLUSTER_SERVING || segment_of(core, move)->collection->version.term == 0)
         return;
     move->dst_boot = node->boot;
     if (source == CLUSTER_ABSENT) {

@@ -3,3 +3,8 @@ target_link_libraries(coordinator_world PUBLIC coordinator judgement_node cmocka
 
 qnode_test(coordinator_handoff_test unit/coordinator_handoff_test.c LIBS coordinator_world)
 qnode_test(coordinator_restart_test unit/coordinator_restart_test.c LIBS coordinator_world)
+qnode_test(coordinator_api_test unit/coordinator_api_test.c LIBS coordinator_world)
+qnode_test(coordinator_term_test unit/coordinator_term_test.c LIBS coordinator_world)
+qnode_test(coordinator_cluster_test unit/coordinator_cluster_test.c LIBS coordinator)
+qnode_test(coordinator_planner_test unit/coordinator_planner_test.c LIBS coordinator)
+qnode_test(coordinator_sqlite_test unit/coordinator_sqlite_test.c LIBS coordinator_sqlite)

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/coordinator_world.h"
+#include <string.h>
+
+static int set_up(void **state)
+{
+    struct world *world = test_malloc(sizeof *world);
+
+    world_open(world);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    world_close(*state);
+    test_free(*state);
+    return 0;
+}
+
+static void it_listens_for_a_second_and_answers_busy(void **state)
+{
+    struct world *world = *state;
+
+    world_start_node(world, 1);
+    world_start_coordinator(world);
+    world_run(world, 900);
+    assert_int_equal(world->core->phase, CORE_LISTENING);
+    world_balance(world, 1, 2, 1);
+    assert_int_equal(world->answer_status, QN_STATUS_BUSY);
+    assert_string_equal(world->answer_text, "starting");
+    world_ask(world, COORD_LIST_NODES, "");
+    assert_int_equal(world->answer_status, QN_STATUS_OK);
+    assert_int_equal(world->sent[MESSAGE_LOAD_SEGMENTS], 0);
+    world_run(world, 300);
+    assert_int_equal(world->core->phase, CORE_ACTIVE);
+    assert_int_equal(world->core->term, 1);
+}
+
+static void it_takes_a_term_above_the_store_and_above_the_reports(void **state)
+{
+    struct world *world = *state;
+
+    world->nodes[1].term = 41;
+    world_start_node(world, 1);
+    world_start_coordinator(world);
+    world_run(world, 1300);
+    assert_int_equal(world->core->term, 42);
+    world_kill_coordinator(world);
+    world_kill_node(world, 1);
+    world_start_coordinator(world);
+    world_run(world, 1300);
+    assert_int_equal(world->core->term, 43);
+}
+
+static void every_node_learns_the_new_term(void **state)
+{
+    struct world *world = *state;
+
+    world_start(world);
+    world_run(world, 200);
+    for (int64_t node_id = 1; node_id < WORLD_NODES; node_id++)
+        assert_int_equal(node_term(world->nodes[node_id].node), 1);
+    world_kill_coordinator(world);
+    world_start_coordinator(world);
+    world_run(world, 1500);
+    for (int64_t node_id = 1; node_id < WORLD_NODES; node_id++)
+        assert_int_equal(node_term(world->nodes[node_id].node), 2);
+}
+
+static void an_absurd_term_is_not_believed(void **state)
+{
+    struct world *world = *state;
+
+    world->nodes[1].term = UINT64_C(1) << 40;
+    world_start(world);
+    assert_int_equal(world->core->term, 1);
+}
+
+static void a_higher_term_in_a_report_makes_it_step_down(void **state)
+{
+    struct world *world = *state;
+
+    world_start(world);
+    world_kill_node(world, 2);
+    world->nodes[2].term = 9;
+    world_start_node(world, 2);
+    world_run(world, 300);
+    assert_null(world->core);
+    assert_string_equal(world->failure,
+                        "node/2 knows term 9, ours is 1: another coordinator has taken over");
+    world_start_coordinator(world);
+    world_run(world, 1500);
+    assert_int_equal(world->core->term, 10);
+}
+
+static void a_refusal_with_a_higher_term_makes_it_step_down(void **state)
+{
+    struct world *world = *state;
+    struct message message = {.cluster = "test",
+                              .sender = "node/1",
+                              .boot = 1,
+                              .term = 5,
+                              .reply_to = "",
+                              .kind = MESSAGE_COMMAND_REFUSED,
+                              .command_refused = {.status = QN_STATUS_TERM_STALE, .text = ""}};
+
+    world_start(world);
+    world_deliver(world, &message);
+    assert_null(world->core);
+    assert_non_null(strstr(world->failure, "node/1 knows term 5, ours is 1"));
+}
+
+static void of_two_coordinators_the_later_one_wins(void **state)
+{
+    struct world *first = *state;
+
+    world_start(first);
+    world_load(first, 2, 1);
+    struct core *older = first->core;
+    first->core = NULL;
+    world_start_coordinator(first); /* a second one, on a copy of the state */
+    world_run(first, 1500);
+    struct core *newer = first->core;
+    assert_int_equal(newer->term, older->term + 1);
+    first->core = older;
+    world_run(first, 1500);
+    assert_null(first->core);
+    assert_non_null(strstr(first->failure, "knows term 2, ours is 1"));
+    first->core = newer;
+}
+
+static void after_a_restart_no_view_is_published_before_the_nodes_have_spoken(void **state)
+{
+    struct world *world = *state;
+
+    world_start(world);
+    world_load(world, 2, 1);
+    world_kill_coordinator(world);
+    world->nodes[1].cut = true;
+    world_start_coordinator(world);
+    size_t published = world->view.published_count;
+    world_run(world, 2000);
+    assert_int_equal(world->view.published_count, published);
+    world_ask(world, COORD_GET_VIEW, "words");
+    assert_int_equal(world->answer_status, QN_STATUS_BUSY);
+    world->nodes[1].cut = false;
+    world_run(world, 1500);
+    assert_true(world->view.published_count > published);
+    assert_true(world_view_has(world, 1, 1));
+    world_ask(world, COORD_GET_VIEW, "words");
+    assert_int_equal(world->answer_status, QN_STATUS_OK);
+}
+
+static void a_node_that_stays_away_does_not_hold_the_view_for_ever(void **state)
+{
+    struct world *world = *state;
+
+    world_start(world);
+    world_load(world, 2, 1);
+    world_kill_coordinator(world);
+    world_kill_node(world, 1);
+    world_start_coordinator(world);
+    world_run(world, 1000 + LIMIT_NODE_SILENT_MS + 500);
+    assert_int_equal(world->view.items_count, 2);
+    assert_int_equal(world->view.items[0].copies_count, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(it_listens_for_a_second_and_answers_busy),
+        TEST(it_takes_a_term_above_the_store_and_above_the_reports),
+        TEST(every_node_learns_the_new_term),
+        TEST(an_absurd_term_is_not_believed),
+        TEST(a_higher_term_in_a_report_makes_it_step_down),
+        TEST(a_refusal_with_a_higher_term_makes_it_step_down),
+        TEST(of_two_coordinators_the_later_one_wins),
+        TEST(after_a_restart_no_view_is_published_before_the_nodes_have_spoken),
+        TEST(a_node_that_stays_away_does_not_hold_the_view_for_ever),
+    };
+
+    return cmocka_run_group_tests_name("coordinator term", tests, NULL, NULL);
+}
