@@ -118,6 +118,9 @@ static enum qn_status run_trips(struct handoff *handoff, struct qn_error *error)
         if (round_trip(handoff, error) != QN_STATUS_OK)
             return error->status;
         overlap = load_searches(load_stats(handoff->load, LOAD_OVERLAP));
+        struct load_total total = load_total(handoff->load);
+        if (total.partial + total.failed + total.unknown > 0)
+            return error_set(error, QN_STATUS_INCOMPLETE, "stopped: not every search was complete");
     } while (overlap < wanted && clock_now_ms(&clock) < until_ms);
     if (overlap < wanted)
         return error_set(error, QN_STATUS_INCOMPLETE,

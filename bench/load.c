@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "base/prng.h"
 #include "base/thread.h"
-#include "base/waiter.h"
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,14 +87,6 @@ static void record(struct load_stats *stats, const struct qn_search_result *resu
     count(&stats->retried, result->retried_count > 0);
 }
 
-static void pause_us(uint64_t us)
-{
-    struct waiter waiter;
-
-    waiter_init(&waiter);
-    waiter_wait(&waiter, waiter_prepare(&waiter), us);
-}
-
 static void search_once(struct worker *worker, struct qn_search_request *request)
 {
     struct load *load = worker->load;
@@ -112,7 +103,7 @@ static void search_once(struct worker *worker, struct qn_search_request *request
     if (status != QN_STATUS_OK) {
         count(&load->stats[stage].failed, 1);
         note_trouble(load, NULL, &error);
-        pause_us(PAUSE_AFTER_FAILURE_US);
+        clock_nap_us(PAUSE_AFTER_FAILURE_US);
         return;
     }
     record(&load->stats[stage], &result, took_us);

@@ -150,7 +150,7 @@ static int load_folder(struct ctl *ctl, struct qn_feed *feed, const char *folder
                                     .dst_node_ids_count = ctl->arguments->nodes.count};
     struct seen seen = {.folder = folder};
     struct qn_error error = {0};
-    enum qn_status status = ctl_call(ctl, &request, on_collections, &seen, &error);
+    enum qn_status status = ctl_call(ctl, &request, ctl_say_text, ctl, &error);
 
     if (status == QN_STATUS_OK && ctl->arguments->wait)
         status = wait_serving(ctl, feed, &seen, &error);
