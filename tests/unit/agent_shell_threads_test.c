@@ -66,22 +66,25 @@ static void workers_give_the_exact_answer(void **state)
 struct client {
     struct world *world;
     pthread_t thread;
-    const uint8_t *bytes;
-    size_t size;
+    const struct world_search *search;
+    uint64_t first_request_id; /* each its own: a repeat is not searched twice */
     _Atomic unsigned *allowed; /* searches that may be sent: the node thread hands them out */
 };
 
 static void *client_run(void *owner)
 {
     struct client *client = owner;
+    uint8_t bytes[4096];
 
-    for (int sent = 0; sent < SEARCHES;) {
+    for (unsigned sent = 0; sent < SEARCHES;) {
         unsigned allowed = atomic_load(client->allowed);
         if (allowed == 0 || !atomic_compare_exchange_weak(client->allowed, &allowed, allowed - 1)) {
             (void)sched_yield();
             continue;
         }
-        world_send_bytes(client->world, "search", client->bytes, client->size);
+        world_send_bytes(client->world, "search", bytes,
+                         world_encode_search(client->search, client->first_request_id + sent, bytes,
+                                             sizeof bytes));
         sent++;
     }
     return NULL;
@@ -102,8 +105,6 @@ static void searches_are_exact_while_segments_come_and_go(void **state)
     struct world_segment *segments[SEGMENTS];
     float *queries = world_make_rows(9, 8 * DIM);
     struct world_search search = search_of(queries, SEGMENTS);
-    uint8_t bytes[4096];
-    size_t size = world_encode_search(&search, 1, bytes, sizeof bytes);
     struct client clients[CLIENTS];
     _Atomic unsigned allowed = 8;
     unsigned answered = 0, released = 0;
@@ -114,7 +115,7 @@ static void searches_are_exact_while_segments_come_and_go(void **state)
     for (size_t i = 0; i < SEGMENTS; i++)
         segments[i] = open_segment(world, i);
     for (size_t i = 0; i < CLIENTS; i++) {
-        clients[i] = (struct client){world, 0, bytes, size, &allowed};
+        clients[i] = (struct client){world, 0, &search, 1 + i * SEARCHES, &allowed};
         assert_int_equal(pthread_create(&clients[i].thread, NULL, client_run, &clients[i]), 0);
     }
     world_release(world, 1, 1);
