@@ -40,6 +40,7 @@ struct handoff_nodes {
 struct handoff_row {
     uint64_t wall_ms;
     int64_t segment_id, src, dst;
+    struct qn_epoch epoch; /* of a receipt's copy */
     const char *phase;
     uint64_t bytes, rss_before, rss_after, waited_ms;
     char note[HANDOFF_TEXT_BYTES];

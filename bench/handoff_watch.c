@@ -185,11 +185,31 @@ enum qn_status handoff_look_at_moves(struct handoff *handoff, struct qn_error *e
 
 /* ---- receipts ------------------------------------------------------------------------------ */
 
+/* A row for a receipt about a moving segment; NULL for another's, and for a repeat (C1: a message
+ * may come twice). */
+static struct handoff_row *receipt_add(struct handoff *handoff, int64_t segment_id,
+                                       struct qn_epoch epoch, const char *phase)
+{
+    if (!is_moving(handoff, segment_id))
+        return NULL;
+    for (size_t i = 0; i < handoff->rows_count; i++) {
+        const struct handoff_row *row = &handoff->rows[i];
+        if (row->segment_id == segment_id && qn_epoch_compare(row->epoch, epoch) == 0 &&
+            strcmp(row->phase, phase) == 0)
+            return NULL;
+    }
+    struct handoff_row *row = row_add(handoff, clock_wall_ms(), segment_id, phase);
+    row->epoch = epoch;
+    return row;
+}
+
 static void note_released(struct handoff *handoff, const struct segment_released *receipt)
 {
     struct handoff_receipts *receipts = &handoff->receipts;
-    struct handoff_row *row = row_add(handoff, clock_wall_ms(), receipt->segment_id, "released");
+    struct handoff_row *row = receipt_add(handoff, receipt->segment_id, receipt->epoch, "released");
 
+    if (row == NULL)
+        return;
     row->bytes = receipt->bytes;
     row->rss_before = receipt->rss_before;
     row->rss_after = receipt->rss_after;
@@ -204,18 +224,23 @@ static void note_released(struct handoff *handoff, const struct segment_released
 
 static void note_loaded(struct handoff *handoff, const struct segment_loaded *receipt)
 {
-    struct handoff_row *row = row_add(handoff, clock_wall_ms(), receipt->segment_id, "both serve");
+    struct handoff_row *row =
+        receipt_add(handoff, receipt->segment_id, receipt->epoch, "both serve");
 
+    if (row == NULL)
+        return;
     row->bytes = receipt->bytes;
     (void)snprintf(row->note, sizeof row->note, "loaded in %llu ms",
                    (unsigned long long)receipt->took_ms);
 }
 
+/* Trouble may come again and is shown again. */
 static void note_trouble(struct handoff *handoff, int64_t segment_id, const char *phase,
                          const char *text)
 {
+    if (!is_moving(handoff, segment_id))
+        return;
     struct handoff_row *row = row_add(handoff, clock_wall_ms(), segment_id, phase);
-
     (void)snprintf(row->note, sizeof row->note, "%s", text);
 }
 
@@ -223,26 +248,20 @@ static void note_receipt(struct handoff *handoff, const struct message *message)
 {
     switch (message->kind) {
     case MESSAGE_SEGMENT_LOADED:
-        if (is_moving(handoff, message->segment_loaded.segment_id))
-            note_loaded(handoff, &message->segment_loaded);
+        note_loaded(handoff, &message->segment_loaded);
         break;
     case MESSAGE_SEGMENT_RELEASED:
-        if (is_moving(handoff, message->segment_released.segment_id))
-            note_released(handoff, &message->segment_released);
+        note_released(handoff, &message->segment_released);
         break;
     case MESSAGE_LEAVING:
-        if (is_moving(handoff, message->leaving.segment_id))
-            (void)row_add(handoff, clock_wall_ms(), message->leaving.segment_id, "leaving");
+        (void)receipt_add(handoff, message->leaving.segment_id, message->leaving.epoch, "leaving");
         break;
     case MESSAGE_LOAD_FAILED:
-        if (is_moving(handoff, message->load_failed.segment_id))
-            note_trouble(handoff, message->load_failed.segment_id, "load failed",
-                         message->load_failed.text);
+        note_trouble(handoff, message->load_failed.segment_id, "load failed",
+                     message->load_failed.text);
         break;
     case MESSAGE_RELEASE_HELD:
-        if (is_moving(handoff, message->release_held.segment_id))
-            note_trouble(handoff, message->release_held.segment_id, "held",
-                         message->release_held.text);
+        note_trouble(handoff, message->release_held.segment_id, "held", message->release_held.text);
         break;
     default:
         break;
