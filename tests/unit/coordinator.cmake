@@ -9,3 +9,4 @@ qnode_test(coordinator_cluster_test unit/coordinator_cluster_test.c LIBS coordin
 qnode_test(coordinator_planner_test unit/coordinator_planner_test.c LIBS coordinator)
 qnode_test(coordinator_sqlite_test unit/coordinator_sqlite_test.c LIBS coordinator_sqlite)
 qnode_test(coordinator_shell_test unit/coordinator_shell_test.c LIBS coordinator)
+qnode_test(coordinator_random_test unit/coordinator_random_test.c LIBS coordinator_world)
