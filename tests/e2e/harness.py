@@ -160,24 +160,25 @@ class Cluster:
         return self.ctl("search", "--collection", self.collection, "--query",
                         self.folder / "query.fbin", "--k", 5, "--limit-queries", 1, code=code)
 
-    def searches(self, seconds, clients=2):
-        """Clients that search without pause; .done() waits and returns the totals."""
-        return Searches(self, seconds, clients)
+    def searches(self, clients=2):
+        """Clients that search without pause until .done(), which returns the totals."""
+        return Searches(self, clients)
 
 
 class Searches:
-    def __init__(self, cluster, seconds, clients):
+    def __init__(self, cluster, clients):
         self.process = subprocess.Popen(
             [str(BIN / "qnode-bench"), "search", "--bus", cluster.url, "--cluster", "e2e",
              "--collection", str(cluster.collection), "--query", str(cluster.folder / "query.fbin"),
-             "--clients", str(clients), "--seconds", str(seconds), "--k", "5", "--json"],
+             "--clients", str(clients), "--seconds", "300", "--k", "5", "--json"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
 
     def done(self):
+        self.process.send_signal(signal.SIGINT)
         out, errors = self.process.communicate(timeout=300)
         try:
-            return json.loads(out)
-        except ValueError:
+            return json.loads(out)["with_warm_up"]
+        except (ValueError, KeyError):
             raise AssertionError(f"qnode-bench: exit {self.process.returncode}: {out}{errors}")
 
 

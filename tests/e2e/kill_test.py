@@ -8,7 +8,7 @@ import time
 
 from harness import Cluster, SLOW, check, run, wait_for
 
-ROWS, DIM = (60_000, 64) if SLOW else (400_000, 128)
+ROWS, DIM = (60_000, 64) if SLOW else (300_000, 128)
 
 
 def rss_anon(process):
@@ -40,7 +40,7 @@ def target_killed_while_it_loads():
     with Cluster() as cluster:
         folder = cluster.make_collection(ROWS, DIM, 4)
         cluster.load(folder, (1, 2))
-        searches = cluster.searches(25 if not SLOW else 60)
+        searches = cluster.searches()
         before = rss_anon(cluster.processes["node3"])
         cluster.ctl("load-balance", "--src", 1, "--dst", 3)
         wait_for("the target takes memory",
@@ -64,7 +64,7 @@ def source_killed_at_the_last_change_info():
     with Cluster() as cluster:
         folder = cluster.make_collection(ROWS // 4, DIM, 4)
         cluster.load(folder, (1, 2))
-        searches = cluster.searches(12 if not SLOW else 40)
+        searches = cluster.searches()
         cluster.ctl("load-balance", "--src", 1, "--dst", "2,3")
         wait_for("the last change info",
                  lambda: cluster.moves() and all(m["phase"] in ("releasing", "done")
@@ -103,9 +103,9 @@ def coordinator_killed_at_any_point_of_a_move():
         folder = cluster.make_collection(40_000, 64, 4)
         cluster.load(folder, (1, 2))
         everything = sorted(s["segmentID"] for s in cluster.segments())
-        searches = cluster.searches(60 if not SLOW else 110)
+        searches = cluster.searches()
         source, target = 1, 3
-        for round_number in range(8):
+        for round_number in range(4 if SLOW else 8):
             cluster.ctl("load-balance", "--src", source, "--dst", target)
             # half of the kills fall into the first steps, which pass quickly
             time.sleep(chance.uniform(0, 0.1 if round_number % 2 else 2.2))
