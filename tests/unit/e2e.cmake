@@ -9,3 +9,6 @@ foreach(name kill foreign strace)
     ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${name}_test.py ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
   set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 400 RUN_SERIAL ON)
 endforeach()
+add_test(NAME e2e_ctl COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/ctl_test.sh
+  ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+set_tests_properties(e2e_ctl PROPERTIES TIMEOUT 120 RUN_SERIAL ON)

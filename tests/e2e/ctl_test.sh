@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # What an operator meets: qnodectl's exit codes, its JSON, its waiting, and a PARTIAL answer after a
-# node died. Real processes. usage: tests/e2e/demo_ctl.sh BIN_DIR
+# node died. Real processes. usage: tests/e2e/ctl_test.sh BIN_DIR
 set -euo pipefail
 PATH=$(realpath "$1"):$PATH
 work=$(mktemp -d "${TMPDIR:-/tmp}/qnode-ctl.XXXXXX")
