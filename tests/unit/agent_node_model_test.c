@@ -147,7 +147,7 @@ static void note_message(struct model *model, const struct node_action *action)
 static void act(struct model *model, int n, const struct node_action *action)
 {
     int64_t id = action->segment_id;
-    struct place *place = &model->places[n][(id - 1) % SEGMENTS];
+    struct place *place = &model->places[n][(id + SEGMENTS - 1) % SEGMENTS];
 
     switch (action->kind) {
     case NODE_ACTION_SEND:
