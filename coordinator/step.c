@@ -12,14 +12,12 @@
 
 /* ---- terms ----------------------------------------------------------------------------------- */
 
-static void step_down(struct core *core, const struct message *message)
+static void step_down(struct core *core, const struct message *message, const char *because)
 {
     char text[256];
 
-    (void)snprintf(text, sizeof text,
-                   "%s knows term %" PRIu64 ", ours is %" PRIu64
-                   ": another coordinator has taken over",
-                   message->sender, message->term, core->term);
+    (void)snprintf(text, sizeof text, "%s knows term %" PRIu64 ", ours is %" PRIu64 ": %s",
+                   message->sender, message->term, core->term, because);
     core->phase = CORE_STOPPED;
     core->out->failure = outbox_strdup(core->out, text);
 }
@@ -32,7 +30,7 @@ static bool hear_term(struct core *core, const struct message *message)
     if (message->term <= known || message->term - known > UINT64_C(1) << LIMIT_TERM_JUMP_LOG2)
         return true;
     if (core->phase == CORE_ACTIVE) {
-        step_down(core, message);
+        step_down(core, message, "another coordinator has taken over");
         return false;
     }
     core->heard_term = message->term;
@@ -80,6 +78,10 @@ static void on_report(struct core *core, const struct message *message)
                     message->node_report.copies_count);
     if (what != NULL || change.relisted)
         core_touch(core);
+    if (core->phase == CORE_ACTIVE && node->told_ms == 0 && node->term == core->term) {
+        step_down(core, message, "we did not tell it, so another coordinator uses it too");
+        return;
+    }
     if (node->stale)
         command_ask_report(core, node);
     if (core->phase == CORE_ACTIVE)
@@ -137,8 +139,7 @@ static void on_released(struct core *core, struct cluster_node *node,
 }
 
 /* A stale load is refused so when a newer copy is there; the epoch in it is that copy's. */
-static void on_refused(struct core *core, struct cluster_node *node,
-                       const struct message *message)
+static void on_refused(struct core *core, struct cluster_node *node, const struct message *message)
 {
     const struct command_refused *refused = &message->command_refused;
     const struct catalog_segment *segment = catalog_segment(&core->catalog, refused->segment_id);

@@ -381,6 +381,57 @@ static void lost_commands_are_repeated_with_the_same_epoch(void **state)
     }
 }
 
+/* ---- what comes late ------------------------------------------------------------------------- */
+
+static void tell_late(struct world *world, int64_t node_id, struct qn_epoch epoch)
+{
+    const struct catalog_segment *segment = catalog_segment(&world->core->catalog, 1);
+    struct segment_load_info load = {.segment_id = 1,
+                                     .collection_id = WORLD_COLLECTION,
+                                     .replica = "",
+                                     .path = segment->path,
+                                     .content_hash = segment->content_hash,
+                                     .mem_size = segment->mem_size,
+                                     .num_rows = segment->num_rows,
+                                     .epoch = epoch,
+                                     .state = QN_SEGMENT_SEALED};
+    struct message message = {.kind = MESSAGE_LOAD_SEGMENTS,
+                              .load_segments = {.segments = &load, .segments_count = 1}};
+
+    world_tell(world, node_id, &message);
+    world_run(world, 60);
+    assert_int_equal(world_copy(world, node_id, 1), QN_COPY_LOADING);
+    world_run(world, 60);
+}
+
+static void a_late_load_at_the_old_source_is_released_again(void **state)
+{
+    struct world *world = *state;
+
+    world_balance(world, 1, 2, 1);
+    world_until(world, world_is_settled, 5000);
+    world_kill_node(world, 1); /* it forgets which epochs it released */
+    world_start_node(world, 1);
+    world_until(world, world_is_settled, 5000);
+    tell_late(world, 1, world_move(world, 1)->row.src_epoch);
+    assert_settled(world);
+    assert_int_equal(world_copy(world, 2, 1), QN_COPY_SERVING);
+    assert_true(world->sent[MESSAGE_RELEASE_SEGMENTS] >= 1);
+}
+
+static void a_late_load_at_a_target_that_was_given_up_is_released(void **state)
+{
+    struct world *world = *state;
+
+    world->nodes[2].load_status = QN_STATUS_CORRUPT;
+    world_balance(world, 1, 2, 1);
+    world_until(world, is_failed, 500);
+    world->nodes[2].load_status = QN_STATUS_OK;
+    tell_late(world, 2, world_move(world, 1)->row.dst_epoch);
+    assert_settled(world);
+    assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
+}
+
 static void only_the_arrows_of_the_table_are_known(void **state)
 {
     (void)state;
@@ -414,6 +465,8 @@ int main(void)
         TEST(a_source_that_restarts_while_loading_is_loaded_again),
         TEST(without_any_receipt_reports_suffice),
         TEST(lost_commands_are_repeated_with_the_same_epoch),
+        TEST(a_late_load_at_the_old_source_is_released_again),
+        TEST(a_late_load_at_a_target_that_was_given_up_is_released),
         cmocka_unit_test(only_the_arrows_of_the_table_are_known),
     };
 

@@ -130,6 +130,23 @@ static void of_two_coordinators_the_later_one_wins(void **state)
     first->core = newer;
 }
 
+static void a_term_that_another_took_at_the_same_time_is_given_up(void **state)
+{
+    struct world *world = *state;
+
+    world_start_coordinator(world);
+    world_run(world, 1200); /* nobody is there to be heard */
+    assert_int_equal(world->core->term, 1);
+    world->nodes[1].term = 1; /* told by another one */
+    world_start_node(world, 1);
+    world_run(world, 100);
+    assert_null(world->core);
+    assert_non_null(strstr(world->failure, "another coordinator uses it too"));
+    world_start_coordinator(world);
+    world_run(world, 1500);
+    assert_int_equal(world->core->term, 2);
+}
+
 static void after_a_restart_no_view_is_published_before_the_nodes_have_spoken(void **state)
 {
     struct world *world = *state;
@@ -178,6 +195,7 @@ int main(void)
         TEST(a_higher_term_in_a_report_makes_it_step_down),
         TEST(a_refusal_with_a_higher_term_makes_it_step_down),
         TEST(of_two_coordinators_the_later_one_wins),
+        TEST(a_term_that_another_took_at_the_same_time_is_given_up),
         TEST(after_a_restart_no_view_is_published_before_the_nodes_have_spoken),
         TEST(a_node_that_stays_away_does_not_hold_the_view_for_ever),
     };

@@ -372,6 +372,15 @@ void world_deliver(struct world *world, const struct message *message)
                                     .error = &not_found});
 }
 
+void world_tell(struct world *world, int64_t node_id, struct message *message)
+{
+    message->cluster = "test";
+    message->sender = "coordinator";
+    message->reply_to = "";
+    message->term = world->core->term;
+    send(world, node_id, message);
+}
+
 void world_start_coordinator(struct world *world)
 {
     struct qn_error error = {0};

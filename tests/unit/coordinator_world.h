@@ -109,6 +109,9 @@ void world_until(struct world *world, bool (*is_true)(struct world *world), uint
 /* To the coordinator, now; its bytes are decoded first. */
 void world_deliver(struct world *world, const struct message *message);
 
+/* A command to a node, as if it had been on the bus for long. */
+void world_tell(struct world *world, int64_t node_id, struct message *message);
+
 /* Segments 1..count on node, all serving. */
 void world_load(struct world *world, size_t count, int64_t node_id);
 struct manifest *world_manifest(size_t segments_count);
