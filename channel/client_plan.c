@@ -84,11 +84,40 @@ static void make_final(struct client_search *search, struct client_item *item)
     search->idle_count--;
 }
 
+static bool is_absent_at(const struct client_place *place)
+{
+    return !place->is_open &&
+           (place->said == QN_STATUS_NO_RESPONDERS || place->said == QN_STATUS_NOT_HERE);
+}
+
+/* When the item is given up, if by then still no place may have it. */
+static uint64_t patience_ends_ms(const struct client_search *search, struct client_item *item)
+{
+    uint32_t patience_ms =
+        search->asked.patience_ms == 0 ? CLIENT_PLAN_PATIENCE_MS : search->asked.patience_ms;
+    bool is_absent = true;
+
+    for (struct client_place *place = item->places; place != NULL; place = place->next)
+        is_absent = is_absent && is_absent_at(place);
+    if (!is_absent) {
+        item->absent_since_ms = 0;
+        return UINT64_MAX;
+    }
+    if (item->absent_since_ms == 0)
+        item->absent_since_ms = search->now_ms;
+    return item->absent_since_ms + patience_ms;
+}
+
 /* Nothing can be asked now: when, and does a newer view help? */
 static void wait_for_place(struct client_search *search, struct client_item *item)
 {
     bool is_hopeless = item->places_count > 0;
-    uint64_t at_ms = UINT64_MAX;
+    uint64_t at_ms = patience_ends_ms(search, item);
+
+    if (at_ms <= search->now_ms) {
+        make_final(search, item);
+        return;
+    }
 
     for (struct client_place *place = item->places; place != NULL; place = place->next) {
         is_hopeless = is_hopeless && is_spent(place) && !place->is_open;
@@ -101,7 +130,7 @@ static void wait_for_place(struct client_search *search, struct client_item *ite
     }
     if (item->places_count == 0) {
         search->wants_view = true;
-        at_ms = search->now_ms + CLIENT_PLAN_RETRY_MS;
+        at_ms = min_ms(at_ms, search->now_ms + CLIENT_PLAN_RETRY_MS);
     }
     search->plan_at_ms = min_ms(search->plan_at_ms, at_ms);
 }
@@ -115,6 +144,8 @@ static void choose_places(struct client_search *search, struct client_item *item
         wait_for_place(search, item);
         return;
     }
+    if (!is_absent_at(best))
+        item->absent_since_ms = 0;
     hang_on_node(chosen, best);
     if (search->asked.copy_policy != QN_COPY_POLICY_ALL)
         return;

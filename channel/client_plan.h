@@ -22,7 +22,8 @@ enum {
     CLIENT_PLAN_RETRY_MAX_MS = 1000, /* doubling to here when it keeps refusing */
     CLIENT_PLAN_BUSY_MS = 20,        /* BUSY: doubling from here */
     CLIENT_PLAN_BUSY_MAX_MS = 320,
-    CLIENT_PLAN_LOST_MS = 100, /* nobody listens there: it may start again */
+    CLIENT_PLAN_LOST_MS = 100,      /* nobody listens there: it may start again */
+    CLIENT_PLAN_PATIENCE_MS = 1000, /* default of patience_ms */
     CLIENT_PLAN_ASK_VIEW_MS = 50,
     CLIENT_PLAN_ASK_VIEW_MAX_MS = 400,
     CLIENT_PLAN_SILENCE_MAX_MS = 1000,
@@ -65,8 +66,9 @@ struct client_item {
     uint32_t places_count;
     uint32_t trusted_count; /* open requests that name it and are not doubtful */
     bool is_covered, is_final;
-    enum qn_status reason; /* of the last try */
-    int64_t asked_last;    /* node id; 0: no copy known */
+    uint64_t absent_since_ms; /* every place said that it is not there; 0: some may have it */
+    enum qn_status reason;    /* of the last try */
+    int64_t asked_last;       /* node id; 0: no copy known */
 };
 
 /* Parts of one answer as they come in; they belong together if they cover the same segments. */

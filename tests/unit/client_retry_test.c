@@ -319,9 +319,67 @@ static void another_dimension_than_the_views_is_invalid(void **state)
     scene_done(&s);
 }
 
+/* Lets the search run on a bus where nobody listens, until it is over or `until_ms`. */
+static void nobody_listens(struct scene *s, uint64_t until_ms)
+{
+    struct client_search_action action;
+
+    for (;;) {
+        while (client_search_next(s->search, &action)) {
+            if (action.kind == CLIENT_SEARCH_DONE)
+                return;
+            if (action.kind == CLIENT_SEARCH_SEND)
+                client_search_on_no_responders(s->search, action.request_id, s->now_ms);
+        }
+        uint64_t wake_ms = client_search_wake_ms(s->search);
+        if (wake_ms > until_ms)
+            return;
+        s->now_ms = wake_ms > s->now_ms ? wake_ms : s->now_ms + 1;
+        client_search_on_tick(s->search, s->now_ms);
+    }
+}
+
+static void what_nobody_has_is_given_up_after_the_patience(void **state)
+{
+    SCENE(s);
+    copy(&s, 1, 70, "");
+    (void)scene_item(&s, 2); /* no copy at all */
+    s.request.patience_ms = 300;
+    scene_start(&s);
+    nobody_listens(&s, 5000);
+    assert_in_range(s.now_ms, 300, 450);
+    struct qn_search_result result;
+    assert_int_equal(client_search_result(s.search, &result), QN_STATUS_OK);
+    assert_int_equal(result.verdict, QN_VERDICT_PARTIAL);
+    assert_int_equal(result.missing_count, 2);
+    assert_int_equal(result.missing[0].reason, QN_STATUS_NO_RESPONDERS);
+    assert_int_equal(result.missing[1].reason, QN_STATUS_UNAVAILABLE);
+    qn_search_result_done(&result);
+    scene_done(&s);
+}
+
+static void a_new_copy_renews_the_patience(void **state)
+{
+    SCENE(s);
+    copy(&s, 1, 70, "");
+    s.request.patience_ms = 300;
+    scene_start(&s);
+    nobody_listens(&s, 250);
+    uncopy(&s, 1);
+    copy(&s, 1, 80, "");
+    new_view(&s, 2, 1);
+    uint64_t id = asks(&s, 80, "1");
+    at(&s, 345);
+    answers(&s, id, covers(1));
+    ends_with(&s, QN_VERDICT_COMPLETE, "");
+    scene_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_nobody_has_is_given_up_after_the_patience),
+        cmocka_unit_test(a_new_copy_renews_the_patience),
         cmocka_unit_test(a_refusal_in_an_overlap_waits_for_the_other_copy),
         cmocka_unit_test(refused_moved_asks_the_target_and_the_view),
         cmocka_unit_test(a_refused_answer_may_say_more_of_some_segments),

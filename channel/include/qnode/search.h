@@ -32,6 +32,9 @@ struct qn_search_request {
     const float *queries; /* nq x dim, row by row */
     uint32_t nq, dim, k;  /* nq x k <= 65536, k <= 16384 */
     uint32_t deadline_ms; /* 0: 5000; at most 60000 */
+    /* A segment that nobody listens for, or that every copy says it does not have, is given up
+     * after so long, however far the deadline is. 0: 1000; the deadline: never before it. */
+    uint32_t patience_ms;
     enum qn_copy_policy copy_policy;
     const int64_t *partition_ids; /* NULL: all partitions */
     size_t partition_ids_count;
