@@ -149,7 +149,7 @@ void checkers_on_unmap(struct process *process, const void *memory, size_t bytes
     agent->serves[index] = false;
     if (world->collection_was_released[index / OPTIONS_SEGMENTS_MAX] ||
         is_served_elsewhere(world, number, index) ||
-        world->observer.lost_by_kill_us[index] >= agent->leaving_since_us[index])
+        world->observer.lost_by_kill_us[index] >= agent->leaves[index].since_us)
         return;
     world_fail(world, "K5", "%s gave back the last serving copy of segment %" PRId64, process->name,
                world_segment_id(world, index));

@@ -6,37 +6,58 @@
 #include "tests/sim/world.h"
 #include <inttypes.h>
 
-enum command_verb { COMMAND_LOAD = 1, COMMAND_RELEASE = 2 };
+enum command_verb { COMMAND_LOAD = 1, COMMAND_RELEASE = 2, COMMAND_RELEASED = 3 };
 
+/* No padding: hashed whole. */
 struct command {
     uint64_t verb;
     int64_t node_id, segment_id;
     struct qn_epoch epoch;
-    uint64_t term; /* of loads: 0, any */
+    uint64_t term; /* releases */
+    uint64_t boot; /* that it is for; 0: any */
 };
 
-static uint64_t *slot_of(struct commands *commands, const struct command *command)
+/* Where it is, or where it would go. */
+static struct commands_told *find(struct commands *commands, const struct command *command)
 {
     uint64_t hash = hash64(command, sizeof *command) | 1;
     size_t at = hash % COMMANDS_SLOTS;
 
-    while (commands->told[at] != 0 && commands->told[at] != hash)
+    while (commands->told[at].hash != 0 && commands->told[at].hash != hash)
         at = (at + 1) % COMMANDS_SLOTS;
-    if (commands->told[at] == 0) {
-        CHECK(commands->count < COMMANDS_SLOTS - 2);
-        return &commands->told[at];
-    }
-    return NULL; /* it was told */
+    return &commands->told[at];
 }
 
-static void tell(struct commands *commands, const struct command *command)
+static void tell(struct commands *commands, const struct command *command, uint64_t until_uptime_ms)
 {
-    uint64_t *slot = slot_of(commands, command);
+    struct commands_told *told = find(commands, command);
 
-    if (slot == NULL)
-        return;
-    *slot = hash64(command, sizeof *command) | 1;
-    commands->count++;
+    if (told->hash == 0) {
+        CHECK(++commands->count < COMMANDS_SLOTS / 4 * 3);
+        *told = (struct commands_told){.hash = hash64(command, sizeof *command) | 1};
+    }
+    if (until_uptime_ms > told->until_uptime_ms)
+        told->until_uptime_ms = until_uptime_ms;
+}
+
+static bool was_told(struct commands *commands, const struct command *command, uint64_t uptime_ms)
+{
+    const struct commands_told *told = find(commands, command);
+
+    return told->hash != 0 && uptime_ms <= told->until_uptime_ms;
+}
+
+static void tell_release(struct commands *commands, int64_t node_id, const struct message *message,
+                         int64_t segment_id, struct qn_epoch epoch)
+{
+    struct not_after not_after = message->kind == MESSAGE_CHANGE_INFO
+                                     ? message->change_info.not_after
+                                     : message->release_segments.not_after;
+
+    tell(commands,
+         &(struct command){COMMAND_RELEASE, node_id, segment_id, epoch, message->term,
+                           not_after.boot},
+         not_after.boot == 0 ? UINT64_MAX : not_after.uptime_ms);
 }
 
 static void note_change(struct commands *commands, int64_t node_id, const struct message *message)
@@ -47,27 +68,47 @@ static void note_change(struct commands *commands, int64_t node_id, const struct
         const struct segment_change_info *info = &change->infos[i];
         for (size_t s = 0; info->offline_node_id == node_id && s < info->offline_segments_count;
              s++)
-            tell(commands,
-                 &(struct command){COMMAND_RELEASE, node_id, info->offline_segments[s].segment_id,
-                                   info->offline_segments[s].epoch, message->term});
+            tell_release(commands, node_id, message, info->offline_segments[s].segment_id,
+                         info->offline_segments[s].epoch);
     }
 }
 
-void commands_note(struct commands *commands, int64_t node_id, const struct message *message)
+static void note_term(struct world *world, const struct process *from,
+                      const struct message *message)
 {
+    struct commands *commands = &world->commands;
+
+    if (from->kind != PROCESS_COORDINATOR || message->kind == MESSAGE_REPORT_REQUEST)
+        return;
+    if (from->incarnation != commands->coordinator_incarnation &&
+        message->term <= commands->term_max)
+        world_fail(world, "K9",
+                   "start %u of the coordinator commands with term %" PRIu64
+                   ", which was used before",
+                   from->incarnation, message->term);
+    commands->coordinator_incarnation = from->incarnation;
+    commands->term_max = message->term > commands->term_max ? message->term : commands->term_max;
+}
+
+void commands_note(struct world *world, const struct process *from, int64_t node_id,
+                   const struct message *message)
+{
+    struct commands *commands = &world->commands;
     const struct load_segments *load = &message->load_segments;
     const struct release_segments *release = &message->release_segments;
 
-    commands->term_max = message->term > commands->term_max ? message->term : commands->term_max;
+    note_term(world, from, message);
     if (message->kind == MESSAGE_CHANGE_INFO)
         note_change(commands, node_id, message);
     for (size_t i = 0; message->kind == MESSAGE_LOAD_SEGMENTS && i < load->segments_count; i++)
-        tell(commands, &(struct command){COMMAND_LOAD, node_id, load->segments[i].segment_id,
-                                         load->segments[i].epoch, 0});
+        tell(commands,
+             &(struct command){COMMAND_LOAD, node_id, load->segments[i].segment_id,
+                               load->segments[i].epoch, 0, 0},
+             UINT64_MAX);
     for (size_t i = 0; message->kind == MESSAGE_RELEASE_SEGMENTS && i < release->segments_count;
          i++)
-        tell(commands, &(struct command){COMMAND_RELEASE, node_id, release->segments[i].segment_id,
-                                         release->segments[i].epoch, message->term});
+        tell_release(commands, node_id, message, release->segments[i].segment_id,
+                     release->segments[i].epoch);
 }
 
 static void check_memory(struct world *world, const struct process *agent,
@@ -88,29 +129,70 @@ static void check_memory(struct world *world, const struct process *agent,
     commands->incarnations[number] = agent->incarnation;
 }
 
+static void fail(struct world *world, const struct process *agent, const struct message *message,
+                 const struct command *command, const char *why)
+{
+    world_fail(world, "K9",
+               "%s: %s of segment %" PRId64 " at epoch (%" PRIu64 ", %" PRIu64 ") and term %" PRIu64
+               ", %s",
+               agent->name, message_kind_name(message->kind), command->segment_id,
+               command->epoch.term, command->epoch.version, message->term, why);
+}
+
+static void check_leaving(struct world *world, const struct process *agent,
+                          const struct message *message)
+{
+    struct command command = {.verb = COMMAND_RELEASE,
+                              .node_id = agent->node_id,
+                              .segment_id = message->leaving.segment_id,
+                              .epoch = message->leaving.epoch,
+                              .term = message->term};
+    uint64_t uptime_ms = (world->timeline.now_us - agent->started_us) / 1000;
+
+    if (was_told(&world->commands, &command, uptime_ms))
+        return;
+    command.boot = message->boot;
+    if (!was_told(&world->commands, &command, uptime_ms))
+        fail(world, agent, message, &command, "which nobody commanded, or not until now");
+}
+
+static void check_loaded(struct world *world, const struct process *agent,
+                         const struct message *message)
+{
+    struct command command = {.verb = COMMAND_LOAD,
+                              .node_id = agent->node_id,
+                              .segment_id = message->segment_loaded.segment_id,
+                              .epoch = message->segment_loaded.epoch};
+
+    if (!was_told(&world->commands, &command, 0))
+        fail(world, agent, message, &command, "which nobody commanded");
+    command.verb = COMMAND_RELEASED;
+    command.boot = message->boot;
+    if (was_told(&world->commands, &command, 0))
+        fail(world, agent, message, &command, "which it has released before");
+}
+
+static void note_released(struct world *world, const struct process *agent,
+                          const struct message *message)
+{
+    struct command command = {.verb = COMMAND_RELEASED,
+                              .node_id = agent->node_id,
+                              .segment_id = message->segment_released.segment_id,
+                              .epoch = message->segment_released.epoch,
+                              .boot = message->boot};
+
+    tell(&world->commands, &command, UINT64_MAX);
+}
+
 void commands_check(struct world *world, const struct process *agent, const struct message *message)
 {
-    struct command command = {.node_id = agent->node_id};
-
     /* A search is answered with the term of its arrival: workers do not look again. */
     if (message->kind != MESSAGE_SEARCH_ANSWER)
         check_memory(world, agent, message);
-    if (message->kind == MESSAGE_LEAVING) {
-        command.verb = COMMAND_RELEASE;
-        command.segment_id = message->leaving.segment_id;
-        command.epoch = message->leaving.epoch;
-        command.term = message->term;
-    } else if (message->kind == MESSAGE_SEGMENT_LOADED) {
-        command.verb = COMMAND_LOAD;
-        command.segment_id = message->segment_loaded.segment_id;
-        command.epoch = message->segment_loaded.epoch;
-    } else {
-        return;
-    }
-    if (slot_of(&world->commands, &command) != NULL)
-        world_fail(world, "K9",
-                   "%s: %s of segment %" PRId64 " at epoch (%" PRIu64 ", %" PRIu64
-                   ") and term %" PRIu64 ", which nobody commanded",
-                   agent->name, message_kind_name(message->kind), command.segment_id,
-                   command.epoch.term, command.epoch.version, message->term);
+    if (message->kind == MESSAGE_LEAVING)
+        check_leaving(world, agent, message);
+    if (message->kind == MESSAGE_SEGMENT_LOADED)
+        check_loaded(world, agent, message);
+    if (message->kind == MESSAGE_SEGMENT_RELEASED)
+        note_released(world, agent, message);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * K9: what was ever commanded, so that nothing is done uncommanded: a copy that leaves was told to
- * by a command of exactly the term its agent then knows, a copy that is loaded was asked for at its
- * epoch; and no agent forgets a term or a boot number that it has told. */
+ * K9: what was ever commanded, so that nothing is done uncommanded. A copy that leaves was told to
+ * by a command of exactly the term its agent then knows, which has not expired by the agent's
+ * clock; a copy that is loaded was asked for at its epoch, and was not released at that epoch in
+ * the same boot. No agent forgets a term or a boot number that it has told; every start of the
+ * coordinator takes a term above all earlier ones. */
 #ifndef SIM_COMMANDS_H
 #define SIM_COMMANDS_H
 
@@ -13,16 +15,23 @@ enum { COMMANDS_SLOTS = 1 << 15 };
 struct world;
 struct process;
 
+struct commands_told {
+    uint64_t hash;            /* 0: free */
+    uint64_t until_uptime_ms; /* the latest of its repeats */
+};
+
 struct commands {
-    uint64_t told[COMMANDS_SLOTS]; /* hashes of commands; 0: free */
+    struct commands_told told[COMMANDS_SLOTS];
     size_t count;
     uint64_t terms[OPTIONS_AGENTS_MAX], boots[OPTIONS_AGENTS_MAX];
     uint32_t incarnations[OPTIONS_AGENTS_MAX]; /* that told boots */
     uint64_t term_max;                         /* of all commands */
+    uint32_t coordinator_incarnation;          /* that told term_max */
 };
 
-/* Any message on its way to the control subject of node_id. */
-void commands_note(struct commands *commands, int64_t node_id, const struct message *message);
+/* Any message to the control subject of node_id. */
+void commands_note(struct world *world, const struct process *from, int64_t node_id,
+                   const struct message *message);
 /* Any message of an agent. */
 void commands_check(struct world *world, const struct process *agent,
                     const struct message *message);

@@ -43,7 +43,7 @@ static void note_report(struct observed_agent *agent, const struct message *mess
 {
     const struct node_report *report = &message->node_report;
 
-    agent->boot = message->boot;
+    agent->uptime_ms = report->uptime_ms;
     agent->report_number = report->report_number;
     agent->digest = report->copies_digest;
     agent->ledger_bytes = report->memory.ledger_bytes;
@@ -149,11 +149,6 @@ static void note_receipt(struct world *world, struct observed_agent *agent,
         if (index >= 0)
             agent->serves[index] = true;
         break;
-    case MESSAGE_LEAVING:
-        index = world_segment_index(world, message->leaving.segment_id);
-        if (index >= 0)
-            agent->leaving_since_us[index] = world->timeline.now_us;
-        break;
     case MESSAGE_SEGMENT_RELEASED:
         index = world_segment_index(world, message->segment_released.segment_id);
         if (index >= 0)
@@ -182,13 +177,15 @@ static void note(struct world *world, const struct process *from, const char *su
     if (message->kind == MESSAGE_COORD_ANSWER && message->coord_answer.view != NULL)
         note_view(world, message->coord_answer.view);
     if (strstr(subject, ".control") != NULL)
-        commands_note(&world->commands, strtoll(strstr(subject, ".agent.") + 7, NULL, 10), message);
+        commands_note(world, from, strtoll(strstr(subject, ".agent.") + 7, NULL, 10), message);
     if (message->kind == MESSAGE_SEARCH_REQUEST)
         note_request(&world->observer, message);
     if (from->kind != PROCESS_AGENT)
         return;
     struct observed_agent *agent = &world->observer.agents[from->index - 1];
+    agent->boot = message->boot;
     commands_check(world, from, message);
+    leaves_check(world, from, subject, message);
     if (message->kind == MESSAGE_SEARCH_ANSWER)
         check_answer(world, from, subject, &message->search_answer);
     if (message->kind == MESSAGE_NODE_REPORT)

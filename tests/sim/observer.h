@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "channel/message.h"
+#include "tests/sim/leaves.h"
 #include "tests/sim/options.h"
 
 enum {
@@ -26,13 +27,13 @@ struct observed_copy {
 
 /* Of one agent. */
 struct observed_agent {
-    uint64_t boot, report_number, digest, list_digest;
+    uint64_t boot, uptime_ms, report_number, digest, list_digest;
     uint64_t ledger_bytes, reserved_bytes, budget_bytes;
     struct observed_copy copies[OBSERVER_COPIES_MAX];
     size_t copies_count;
     /* By segment index: this process said Loaded and has not unmapped it since. */
     bool serves[OBSERVER_SEGMENTS_MAX];
-    uint64_t leaving_since_us[OBSERVER_SEGMENTS_MAX];
+    struct leave leaves[OBSERVER_SEGMENTS_MAX];
 };
 
 struct observed_view {

@@ -5,6 +5,8 @@
 #include "channel/subject.h"
 #include "tests/sim/world.h"
 
+enum { ROGUE_HURRY_MS = 3000 };
+
 static const struct observed_copy *find_copy(const struct world *world, unsigned agent_number,
                                              int64_t segment_id)
 {
@@ -36,6 +38,18 @@ static void publish(struct world *world, unsigned agent_number, struct message *
                                      NULL, bytes, size);
 }
 
+/* Never expires, or soon. */
+static struct not_after not_after(struct world *world, unsigned agent_number)
+{
+    const struct observed_agent *agent = &world->observer.agents[agent_number];
+
+    if (prng_below(&world->prng_operator, 2) == 0)
+        return (struct not_after){.boot = 0};
+    return (struct not_after){.boot = agent->boot,
+                              .uptime_ms = agent->uptime_ms +
+                                           prng_below(&world->prng_operator, ROGUE_HURRY_MS)};
+}
+
 /* agent_number shall release its copy because witness_number has one. */
 static void order_release(struct world *world, unsigned agent_number, unsigned witness_number,
                           int64_t segment_id, uint64_t term)
@@ -64,7 +78,9 @@ static void order_release(struct world *world, unsigned agent_number, unsigned w
         .request_id = 1,
         .reply_to = "",
         .kind = MESSAGE_RELEASE_SEGMENTS,
-        .release_segments = {.segments = &release, .segments_count = 1},
+        .release_segments = {.segments = &release,
+                             .segments_count = 1,
+                             .not_after = not_after(world, agent_number)},
     };
 
     world->stats.rogue_orders++;

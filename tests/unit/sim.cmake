@@ -13,6 +13,7 @@ add_executable(qnode-sim
   sim/disk.c
   sim/executor.c
   sim/habits.c
+  sim/leaves.c
   sim/net.c
   sim/observer.c
   sim/operator.c
