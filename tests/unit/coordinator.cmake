@@ -1,4 +1,5 @@
-add_library(coordinator_world STATIC unit/coordinator_world.c unit/coordinator_world_ask.c)
+add_library(coordinator_world STATIC
+  unit/coordinator_world.c unit/coordinator_world_ask.c unit/coordinator_world_node.c)
 target_link_libraries(coordinator_world PUBLIC coordinator judgement_node cmocka)
 
 qnode_test(coordinator_handoff_test unit/coordinator_handoff_test.c LIBS coordinator_world)
@@ -10,3 +11,5 @@ qnode_test(coordinator_planner_test unit/coordinator_planner_test.c LIBS coordin
 qnode_test(coordinator_sqlite_test unit/coordinator_sqlite_test.c LIBS coordinator_sqlite)
 qnode_test(coordinator_shell_test unit/coordinator_shell_test.c LIBS coordinator)
 qnode_test(coordinator_random_test unit/coordinator_random_test.c LIBS coordinator_world)
+qnode_test(coordinator_balance_test unit/coordinator_balance_test.c LIBS coordinator_world)
+qnode_test(coordinator_deaths_test unit/coordinator_deaths_test.c LIBS coordinator_world)

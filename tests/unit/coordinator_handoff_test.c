@@ -32,11 +32,6 @@ static bool is_releasing(struct world *world)
     return strcmp(world_phase(world, 1), "releasing") == 0;
 }
 
-static bool is_stalled(struct world *world)
-{
-    return strcmp(world_phase(world, 1), "stalled") == 0;
-}
-
 static bool is_done(struct world *world)
 {
     return strcmp(world_phase(world, 1), "done") == 0;
@@ -191,149 +186,6 @@ static void an_epoch_that_is_stale_at_the_target_is_minted_anew(void **state)
     assert_settled(world);
 }
 
-/* ---- targets that die ------------------------------------------------------------------------ */
-
-static void a_target_that_dies_while_loading_stalls_the_move_until_it_is_back(void **state)
-{
-    struct world *world = *state;
-
-    world->nodes[2].load_ms = 100000;
-    world_balance(world, 1, 2, 1);
-    world_run(world, 300);
-    world_kill_node(world, 2);
-    world_until(world, is_stalled, LIMIT_NODE_SILENT_MS + 1000);
-    assert_reason(world, "node 2 silent for 5.");
-    assert_reason(world, "while loading");
-    assert_int_equal(world_move(world, 1)->row.attempts, 2);
-    struct qn_epoch epoch = world_move(world, 1)->row.dst_epoch;
-    world->nodes[2].load_ms = 50;
-    world_start_node(world, 2);
-    world_until(world, is_done, 5000);
-    assert_int_equal(qn_epoch_compare(world_move(world, 1)->row.dst_epoch, epoch), 0);
-    assert_settled(world);
-}
-
-static void a_target_that_restarts_while_loading_is_told_again(void **state)
-{
-    struct world *world = *state;
-
-    world->nodes[2].load_ms = 100000;
-    world_balance(world, 1, 2, 1);
-    world_run(world, 300);
-    world_kill_node(world, 2);
-    world->nodes[2].load_ms = 300;
-    world_start_node(world, 2);
-    world_until(world, is_stalled, 1000);
-    assert_reason(world, "node 2 restarted while loading");
-    world_until(world, is_done, 5000);
-    assert_settled(world);
-}
-
-static void a_target_that_dies_in_overlap_takes_the_move_back(void **state)
-{
-    struct world *world = *state;
-
-    world_balance(world, 1, 2, 1);
-    world_until(world, is_overlap, 500);
-    world_kill_node(world, 2);
-    world_start_node(world, 2);
-    world_until(world, is_stalled, 1000);
-    world_run(world, 10);
-    assert_false(world_view_has(world, 1, 2));
-    assert_true(world_view_has(world, 1, 1));
-    world_until(world, is_done, 5000);
-    assert_settled(world);
-}
-
-static void a_target_that_dies_in_releasing_brings_the_source_back(void **state)
-{
-    struct world *world = *state;
-
-    world_balance(world, 1, 2, 1);
-    world->mute = true; /* the source is not asked yet */
-    world_run(world, 60);
-    world->mute = false;
-    world_until(world, is_overlap, 1500);
-    world->nodes[2].deaf = true; /* the witness answers no ask */
-    world_until(world, is_releasing, 1000);
-    world_kill_node(world, 2);
-    world_until(world, is_stalled, LIMIT_NODE_SILENT_MS + 3000);
-    assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
-    world_run(world, 200);
-    assert_true(world_view_has(world, 1, 1));
-    assert_reason(world, "while releasing");
-    world->nodes[2].deaf = false;
-    world_start_node(world, 2);
-    world_until(world, is_done, 6000);
-    assert_settled(world);
-}
-
-static void a_held_release_is_asked_anew(void **state)
-{
-    struct world *world = *state;
-
-    world_balance(world, 1, 2, 1);
-    world_until(world, is_overlap, 500);
-    world->nodes[2].deaf = true;
-    world_until(world, is_releasing, 1000);
-    world_run(world, 3000);
-    assert_true(is_releasing(world));
-    assert_reason(world, "held by node 1");
-    assert_true(world_move(world, 1)->row.attempts > 1);
-    world->nodes[2].deaf = false;
-    world_until(world, is_done, 5000);
-    assert_string_equal(world_move(world, 1)->row.reason, "");
-    assert_settled(world);
-}
-
-/* ---- sources that die ------------------------------------------------------------------------ */
-
-static void a_source_that_is_silent_keeps_the_move_releasing(void **state)
-{
-    struct world *world = *state;
-
-    world_balance(world, 1, 2, 1);
-    world_until(world, is_overlap, 500);
-    world->nodes[1].cut = true;
-    world_until(world, is_releasing, 2000);
-    world_run(world, LIMIT_NODE_SILENT_MS + 1000);
-    assert_true(is_releasing(world));
-    assert_reason(world, "node 1 silent");
-    world->nodes[1].cut = false;
-    world_until(world, is_done, 5000);
-    assert_settled(world);
-}
-
-static void a_source_that_restarts_in_releasing_ends_the_move(void **state)
-{
-    struct world *world = *state;
-
-    world_balance(world, 1, 2, 1);
-    world_until(world, is_overlap, 500);
-    world->nodes[1].cut = true;
-    world_until(world, is_releasing, 2000);
-    world->nodes[1].cut = false;
-    world_kill_node(world, 1);
-    world_start_node(world, 1);
-    world_until(world, is_done, 3000);
-    assert_settled(world);
-}
-
-static void a_source_that_restarts_while_loading_is_loaded_again(void **state)
-{
-    struct world *world = *state;
-
-    world->nodes[2].load_ms = 1500;
-    world_balance(world, 1, 2, 1);
-    world_run(world, 100);
-    world_kill_node(world, 1);
-    world_start_node(world, 1);
-    world_run(world, 600);
-    assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
-    world_until(world, is_done, 5000);
-    assert_settled(world);
-}
-
 /* ---- a bus that loses ------------------------------------------------------------------------ */
 
 static bool drops_receipts(struct world *world, int64_t to, const struct message *message)
@@ -455,14 +307,6 @@ int main(void)
         TEST(a_load_that_fails_twice_goes_on),
         TEST(a_corrupt_file_fails_the_move_at_once_and_the_source_serves_on),
         TEST(an_epoch_that_is_stale_at_the_target_is_minted_anew),
-        TEST(a_target_that_dies_while_loading_stalls_the_move_until_it_is_back),
-        TEST(a_target_that_restarts_while_loading_is_told_again),
-        TEST(a_target_that_dies_in_overlap_takes_the_move_back),
-        TEST(a_target_that_dies_in_releasing_brings_the_source_back),
-        TEST(a_held_release_is_asked_anew),
-        TEST(a_source_that_is_silent_keeps_the_move_releasing),
-        TEST(a_source_that_restarts_in_releasing_ends_the_move),
-        TEST(a_source_that_restarts_while_loading_is_loaded_again),
         TEST(without_any_receipt_reports_suffice),
         TEST(lost_commands_are_repeated_with_the_same_epoch),
         TEST(a_late_load_at_the_old_source_is_released_again),

@@ -47,7 +47,7 @@ static enum qn_status commit(void *self, const struct state_row *rows, size_t ro
     assert_true(rows_count > 0);
     if (bench->commit_fails) {
         error->status = QN_STATUS_IO;
-        (void)strcpy(error->text, "the disk is full");
+        (void)snprintf(error->text, sizeof error->text, "the disk is full");
         return QN_STATUS_IO;
     }
     bench->commits++;

@@ -23,7 +23,7 @@ static int set_up(void **state)
 {
     struct place *place = test_calloc(1, sizeof *place);
 
-    (void)strcpy(place->folder, "/tmp/qnode-state-XXXXXX");
+    (void)snprintf(place->folder, sizeof place->folder, "/tmp/qnode-state-XXXXXX");
     assert_non_null(mkdtemp(place->folder));
     (void)snprintf(place->path, sizeof place->path, "%s/state.db", place->folder);
     *state = place;

@@ -15,7 +15,7 @@ enum { STEP_MS = 10, TICK_MS = 100, LATENCY_MS = 10 };
 
 /* ---- the bus --------------------------------------------------------------------------------- */
 
-static void send(struct world *world, int64_t to, const struct message *message)
+void world_send(struct world *world, int64_t to, const struct message *message)
 {
     const uint8_t *bytes;
     size_t size;
@@ -45,202 +45,6 @@ static void decode(struct world *world, const struct world_letter *letter,
     if (codec_decode(letter->bytes, letter->size, &world->arena, ret_message, &error) !=
         QN_STATUS_OK)
         fail_msg("decode: %s", error.text);
-}
-
-/* ---- nodes ----------------------------------------------------------------------------------- */
-
-static void node_event(struct world *world, int64_t node_id, struct node_event event);
-
-static void add_timer(struct world *world, struct world_node *node, uint64_t in_ms,
-                      enum node_event_kind kind, int64_t segment_id)
-{
-    for (size_t i = 0; i < COUNT_OF(node->timers); i++) {
-        if (node->timers[i].used)
-            continue;
-        node->timers[i] = (struct world_timer){world->now_ms + in_ms, kind, segment_id, true};
-        return;
-    }
-    fail_msg("no timer left");
-}
-
-static void node_say(struct world *world, int64_t node_id, const struct node_action *action)
-{
-    struct world_node *node = &world->nodes[node_id];
-    char sender[32];
-    struct message message = {.cluster = "test",
-                              .sender = sender,
-                              .boot = node->boot,
-                              .term = node_term(node->node),
-                              .request_id = action->request_id,
-                              .reply_to = "",
-                              .kind = action->message_kind};
-
-    (void)snprintf(sender, sizeof sender, "node/%" PRId64, node_id);
-    memcpy(&message.copy_status, &action->copy_status, sizeof action->copy_status);
-    if (action->subject == NODE_SUBJECT_ASK) {
-        if (!world->nodes[action->node_id].deaf)
-            send(world, action->node_id, &message);
-    } else if (!node->cut) {
-        send(world, WORLD_TO_COORDINATOR, &message);
-    }
-}
-
-static void start_load(struct world *world, struct world_node *node, int64_t segment_id)
-{
-    bool fails = node->load_status != QN_STATUS_OK;
-
-    add_timer(world, node, node->load_ms, fails ? NODE_EVENT_LOAD_FAILED : NODE_EVENT_LOADED,
-              segment_id);
-    if (fails && node->load_failures > 0 && --node->load_failures == 0)
-        node->load_status = QN_STATUS_OK;
-}
-
-static void node_act(struct world *world, int64_t node_id, const struct node_action *action)
-{
-    struct world_node *node = &world->nodes[node_id];
-
-    switch (action->kind) {
-    case NODE_ACTION_LOAD:
-        start_load(world, node, action->segment_id);
-        break;
-    case NODE_ACTION_DRAIN:
-        add_timer(world, node, 20, NODE_EVENT_DRAINED, action->segment_id);
-        break;
-    case NODE_ACTION_UNMAP:
-        add_timer(world, node, 10, NODE_EVENT_UNMAPPED, action->segment_id);
-        break;
-    case NODE_ACTION_SEND:
-        node_say(world, node_id, action);
-        break;
-    case NODE_ACTION_REPORT:
-        node->list_wanted = true;
-        break;
-    default:
-        break;
-    }
-}
-
-static void node_event(struct world *world, int64_t node_id, struct node_event event)
-{
-    struct world_node *node = &world->nodes[node_id];
-    struct node_actions *actions = malloc(sizeof *actions);
-
-    assert_non_null(actions);
-    event.now_ms = world->now_ms - node->started_ms;
-    node_step(node->node, &event, actions);
-    if (actions->count == 1 && actions->items[0].kind == NODE_ACTION_PERSIST_TERM) {
-        node->term = actions->items[0].term;
-        node_event(world, node_id,
-                   (struct node_event){.kind = NODE_EVENT_TERM_DURABLE, .term = node->term});
-        node_event(world, node_id, event);
-    } else {
-        for (uint32_t i = 0; i < actions->count; i++)
-            node_act(world, node_id, &actions->items[i]);
-    }
-    free(actions);
-}
-
-static void node_report(struct world *world, int64_t node_id)
-{
-    struct world_node *node = &world->nodes[node_id];
-    size_t count = node_copies_count(node->node);
-    struct copy_report copies[128] = {0};
-    char sender[32];
-    struct message message = {.cluster = "test",
-                              .sender = sender,
-                              .boot = node->boot,
-                              .term = node_term(node->node),
-                              .reply_to = "",
-                              .kind = MESSAGE_NODE_REPORT};
-    struct node_report *report = &message.node_report;
-
-    assert_true(count <= COUNT_OF(copies));
-    (void)snprintf(sender, sizeof sender, "node/%" PRId64, node_id);
-    for (size_t i = 0; i < count; i++) {
-        const struct node_copy *copy = node_copy_at(node->node, i);
-        copies[i].segment = (struct segment_info){
-            .segment_id = copy->segment_id,
-            .collection_id = copy->collection_id,
-            .partition_id = copy->partition_id,
-            .mem_size = copy->mem_size,
-            .num_rows = copy->num_rows,
-            .node_id = node_id,
-            .state = QN_SEGMENT_SEALED,
-            .epoch = copy->epoch,
-            .content_hash = copy->content_hash,
-            .replica = copy->replica,
-            .copy_state = copy->state,
-        };
-    }
-    *report = (struct node_report){
-        .node_id = node_id,
-        .report_number = ++node->report_number,
-        .uptime_ms = world->now_ms - node->started_ms,
-        .memory = {.budget_bytes = node->budget_bytes,
-                   .ledger_bytes = node_ledger(node->node)->used_bytes +
-                                   node_ledger(node->node)->reserved_bytes},
-        .copies_digest = node_copies_digest(node->node),
-        .copies_count = (uint32_t)count,
-        .has_copies = node->list_wanted,
-        .pages = node->list_wanted ? 1 : 0,
-        .copies = node->list_wanted && count > 0 ? copies : NULL,
-        .copies_in_page = node->list_wanted ? count : 0,
-        .kernels = "scalar",
-    };
-    node->list_wanted = false;
-    node->heartbeat_ms = world->now_ms + 1000;
-    if (!node->cut)
-        send(world, WORLD_TO_COORDINATOR, &message);
-}
-
-static void node_turn(struct world *world, int64_t node_id)
-{
-    struct world_node *node = &world->nodes[node_id];
-
-    for (size_t i = 0; i < COUNT_OF(node->timers) && node->node != NULL; i++) {
-        struct world_timer *timer = &node->timers[i];
-        if (!timer->used || timer->at_ms > world->now_ms)
-            continue;
-        timer->used = false;
-        node_event(world, node_id,
-                   (struct node_event){.kind = timer->kind,
-                                       .segment_id = timer->segment_id,
-                                       .status = node->load_status == QN_STATUS_OK
-                                                     ? QN_STATUS_IO
-                                                     : node->load_status,
-                                       .text = "the disk says no",
-                                       .rss_before = 2 * WORLD_SEGMENT_BYTES,
-                                       .rss_after = WORLD_SEGMENT_BYTES});
-    }
-    node_event(world, node_id, (struct node_event){.kind = NODE_EVENT_TICK});
-    if (node->list_wanted || world->now_ms >= node->heartbeat_ms)
-        node_report(world, node_id);
-}
-
-void world_start_node(struct world *world, int64_t node_id)
-{
-    struct world_node *node = &world->nodes[node_id];
-
-    node->boot++;
-    node->started_ms = world->now_ms;
-    node->report_number = 0;
-    node->heartbeat_ms = world->now_ms;
-    node->node = node_new(&(struct node_options){.node_id = node_id,
-                                                 .boot = node->boot,
-                                                 .term = node->term,
-                                                 .release_grace_ms = 100,
-                                                 .budget_bytes = node->budget_bytes,
-                                                 .numa_count = 1,
-                                                 .numa_total_bytes = {1 << 30}});
-    assert_non_null(node->node);
-}
-
-void world_kill_node(struct world *world, int64_t node_id)
-{
-    struct world_node *node = &world->nodes[node_id];
-
-    node->node = node_free(node->node);
-    memset(node->timers, 0, sizeof node->timers);
 }
 
 /* ---- the coordinator ------------------------------------------------------------------------- */
@@ -317,7 +121,7 @@ static void publish(struct world *world, const struct outbox_send *out)
     if (out->subject == OUTBOX_CONTROL) {
         world->sent[message->kind]++;
         if (!world->mute && !world->nodes[out->id].cut)
-            send(world, out->id, message);
+            world_send(world, out->id, message);
     } else if (message->kind == MESSAGE_COLLECTION_VIEW) {
         take_view(world, &message->collection_view);
     } else if (message->kind == MESSAGE_CHANGE_INFO) {
@@ -378,7 +182,7 @@ void world_tell(struct world *world, int64_t node_id, struct message *message)
     message->sender = "coordinator";
     message->reply_to = "";
     message->term = world->core->term;
-    send(world, node_id, message);
+    world_send(world, node_id, message);
 }
 
 void world_start_coordinator(struct world *world)
@@ -410,8 +214,8 @@ static void deliver_due(struct world *world)
         if (letter->to == WORLD_TO_COORDINATOR)
             world_deliver(world, &message);
         else if (world->nodes[letter->to].node != NULL)
-            node_event(world, letter->to,
-                       (struct node_event){.kind = NODE_EVENT_MESSAGE, .message = &message});
+            world_node_event(world, letter->to,
+                             (struct node_event){.kind = NODE_EVENT_MESSAGE, .message = &message});
         free(letter);
     }
 }
@@ -422,7 +226,7 @@ static void advance(struct world *world)
     deliver_due(world);
     for (int64_t node_id = 1; node_id < WORLD_NODES; node_id++)
         if (world->nodes[node_id].node != NULL)
-            node_turn(world, node_id);
+            world_node_turn(world, node_id);
     if (world->core != NULL && world->now_ms >= world->tick_ms) {
         world->tick_ms = world->now_ms + TICK_MS;
         step(world, (struct step_event){.kind = STEP_TICK});

@@ -120,6 +120,11 @@ void world_request(struct world *world, const struct coord_request *request);
 void world_balance(struct world *world, int64_t src, int64_t dst, int64_t segment_id);
 void world_ask(struct world *world, enum coord_verb verb, const char *collection);
 
+/* Between coordinator_world*.c. */
+void world_send(struct world *world, int64_t to, const struct message *message);
+void world_node_event(struct world *world, int64_t node_id, struct node_event event);
+void world_node_turn(struct world *world, int64_t node_id);
+
 const struct catalog_move *world_move(const struct world *world, uint64_t move_id);
 const char *world_phase(const struct world *world, uint64_t move_id);
 bool world_view_has(const struct world *world, int64_t segment_id, int64_t node_id);
