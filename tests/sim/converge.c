@@ -52,9 +52,19 @@ static size_t wanted_on(struct world *world, int64_t node_id)
     return count;
 }
 
+/* Nobody wants it, and the coordinator has no ground to have it released (SIMULATOR.md, G1). */
+static bool is_forgotten(struct world *world, const struct observed_copy *copy)
+{
+    int index = world_segment_index(world, copy->segment_id);
+
+    return index >= 0 &&
+           qn_epoch_compare(copy->epoch, world->forgotten_until[index / OPTIONS_SEGMENTS_MAX]) <= 0;
+}
+
 static bool is_agent_settled(struct world *world, unsigned number, const struct why *why)
 {
     const struct observed_agent *agent = &world->observer.agents[number];
+    size_t forgotten_count = 0;
     int64_t node_id = world->processes[1 + number].node_id;
 
     if (agent->digest != agent->list_digest)
@@ -62,6 +72,10 @@ static bool is_agent_settled(struct world *world, unsigned number, const struct 
     for (size_t i = 0; i < agent->copies_count; i++) {
         const struct observed_copy *copy = &agent->copies[i];
         const struct state_row *wanted = find_wanted(world, copy->segment_id, node_id);
+        if (wanted == NULL && is_forgotten(world, copy)) {
+            forgotten_count++;
+            continue;
+        }
         if (wanted == NULL)
             return no(why, "agent %" PRId64 " has an orphan of segment %" PRId64, node_id,
                       copy->segment_id);
@@ -72,7 +86,7 @@ static bool is_agent_settled(struct world *world, unsigned number, const struct 
             return no(why, "agent %" PRId64 ": segment %" PRId64 " has another epoch", node_id,
                       copy->segment_id);
     }
-    if (agent->copies_count != wanted_on(world, node_id))
+    if (agent->copies_count - forgotten_count != wanted_on(world, node_id))
         return no(why, "agent %" PRId64 " has %zu copies, wanted are %zu", node_id,
                   agent->copies_count, wanted_on(world, node_id));
     return true;
@@ -160,4 +174,17 @@ bool checkers_is_converged(struct world *world, char *ret_why, size_t capacity)
         if (!is_agent_settled(world, a, &why))
             return false;
     return true;
+}
+
+size_t checkers_count_forgotten(struct world *world)
+{
+    size_t count = 0;
+
+    for (unsigned a = 0; a < world->options.agents; a++) {
+        const struct observed_agent *agent = &world->observer.agents[a];
+        for (size_t i = 0; i < agent->copies_count; i++)
+            count += find_wanted(world, agent->copies[i].segment_id,
+                                 world->processes[1 + a].node_id) == NULL;
+    }
+    return count;
 }

@@ -37,6 +37,15 @@ static bool is_same_key(const struct state_row *a, const struct state_row *b)
     return false;
 }
 
+static uint64_t counter(const struct state_memory *memory, const char *name)
+{
+    for (size_t i = 0; i < memory->count; i++)
+        if (memory->rows[i].kind == STATE_COUNTER &&
+            strcmp(memory->rows[i].counter.name, name) == 0)
+            return memory->rows[i].counter.value;
+    return 0;
+}
+
 static void apply(struct state_memory *memory, const struct state_row *row)
 {
     size_t at = 0;
@@ -69,6 +78,23 @@ static enum qn_status memory_load(void *self,
     return QN_STATUS_OK;
 }
 
+/* G1: a collection that was ceasing is loaded again, and what a silent node holds of it is
+ * forgotten: its row goes and comes in one transaction. */
+static void note_forgotten(struct state_memory *memory, const struct state_row *rows, size_t count)
+{
+    struct world *world = memory->process->world;
+
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].kind != STATE_COLLECTION || !rows[i].removed)
+            continue;
+        int number = world_collection_number(world, rows[i].collection.collection_id);
+        for (size_t j = i + 1; j < count && number >= 0; j++)
+            if (rows[j].kind == STATE_COLLECTION && is_same_key(&rows[i], &rows[j]))
+                world->forgotten_until[number] =
+                    (struct qn_epoch){counter(memory, "term"), counter(memory, "version")};
+    }
+}
+
 static enum qn_status memory_commit(void *self, const struct state_row *rows, size_t rows_count,
                                     struct qn_error *error)
 {
@@ -83,6 +109,7 @@ static enum qn_status memory_commit(void *self, const struct state_row *rows, si
         trace_line(&world->trace, "  %s: commit failed", memory->process->name);
         return error_set(error, QN_STATUS_IO, "the simulated state failed");
     }
+    note_forgotten(memory, rows, rows_count);
     for (size_t i = 0; i < rows_count; i++)
         apply(memory, &rows[i]);
     trace_line(&world->trace, "  %s: commit of %zu rows", memory->process->name, rows_count);

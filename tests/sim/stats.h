@@ -40,6 +40,7 @@
     X(operator_requests, "operator requests")                                                      \
     X(moves_done, "moves done")                                                                    \
     X(moves_undone, "moves undone")                                                                \
+    X(copies_forgotten, "copies left of a forgotten edition (G1)")                                 \
     X(searches_complete, "searches COMPLETE")                                                      \
     X(searches_partial, "searches PARTIAL")                                                        \
     X(searches_unknown, "searches UNKNOWN")                                                        \

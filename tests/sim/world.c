@@ -35,7 +35,7 @@
 #include <string.h>
 
 enum {
-    WORLD_CONVERGE_MS = 90000,
+    WORLD_CONVERGE_MS = 180000, /* a collection takes 61 s to cease */
     WORLD_LOOK_MS = 500,        /* how often the healed world is looked at */
     WORLD_INSIST_MS = 21000,    /* longer than the net holds a message back */
     WORLD_SEARCHES_AT_REST = 4, /* per client and collection */
@@ -286,8 +286,10 @@ void world_live(uint64_t seed, bool is_traced, struct world_outcome *ret_outcome
     }
     if (!world->is_failed)
         search_at_rest(world);
-    if (!world->is_failed)
+    if (!world->is_failed) {
         checkers_at_rest(world);
+        world->stats.copies_forgotten = checkers_count_forgotten(world);
+    }
     count_moves(world);
     world->stats.virtual_us = world->timeline.now_us;
     die(world);

@@ -33,6 +33,9 @@ struct world {
     struct commands commands;
     struct collection collections[OPTIONS_COLLECTIONS_MAX];
     bool collection_was_released[OPTIONS_COLLECTIONS_MAX];
+    /* Copies up to this epoch belong to an edition that the coordinator forgot: SIMULATOR.md, G1.
+     */
+    struct qn_epoch forgotten_until[OPTIONS_COLLECTIONS_MAX];
     uint64_t agent_budget_bytes;
     bool is_healed, is_over, is_failed;
     char failure[512];
