@@ -119,7 +119,7 @@ void checkers_on_result(struct world *world, const struct qn_search_request *req
 /* Which segment lies in this memory: told by its bytes. -1: none, whole. */
 static int find_content(struct world *world, const void *memory, size_t bytes)
 {
-    for (uint32_t c = 0; c < world->options.collections; c++)
+    for (uint32_t c = 0; c < world->collections_count; c++)
         for (size_t s = 0; s < world->collections[c].segments_count; s++) {
             const struct collection_segment *segment = &world->collections[c].segments[s];
             if (segment->resident_bytes == bytes &&

@@ -8,7 +8,7 @@
 #include "segstore/manifest.h"
 #include "tests/sim/options.h"
 
-enum { COLLECTION_VERSIONS_MAX = 64 };
+enum { COLLECTION_VERSIONS_MAX = 1024 };
 
 struct collection_segment {
     int64_t segment_id, partition_id;

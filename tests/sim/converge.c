@@ -57,6 +57,8 @@ static bool is_forgotten(struct world *world, const struct observed_copy *copy)
 {
     int index = world_segment_index(world, copy->segment_id);
 
+    if (index / OPTIONS_SEGMENTS_MAX >= (int)world->options.collections)
+        return true; /* the editor wants it */
     return index >= 0 &&
            qn_epoch_compare(copy->epoch, world->forgotten_until[index / OPTIONS_SEGMENTS_MAX]) <= 0;
 }
@@ -183,7 +185,9 @@ size_t checkers_count_forgotten(struct world *world)
     for (unsigned a = 0; a < world->options.agents; a++) {
         const struct observed_agent *agent = &world->observer.agents[a];
         for (size_t i = 0; i < agent->copies_count; i++)
-            count += find_wanted(world, agent->copies[i].segment_id,
+            count += world_segment_index(world, agent->copies[i].segment_id) <
+                         (int)(world->options.collections * OPTIONS_SEGMENTS_MAX) &&
+                     find_wanted(world, agent->copies[i].segment_id,
                                  world->processes[1 + a].node_id) == NULL;
     }
     return count;

@@ -2,6 +2,7 @@
 #include "tests/sim/habits.h"
 
 #include "base/check.h"
+#include "tests/sim/editor.h"
 #include "tests/sim/rogue.h"
 #include "tests/sim/world.h"
 #include <inttypes.h>
@@ -25,7 +26,7 @@ static void act_search(struct world *world)
     struct sim_client *client =
         &world->clients[prng_below(&world->prng_search, world->options.clients)];
 
-    sim_client_begin(client, (uint32_t)prng_below(&world->prng_search, world->options.collections));
+    sim_client_begin(client, (uint32_t)prng_below(&world->prng_search, world->collections_count));
 }
 
 static void act_move(struct world *world)
@@ -95,6 +96,7 @@ static const struct habit habits[] = {
     {offsetof(struct options, move_every_ms), act_move},
     {offsetof(struct options, release_every_ms), act_release},
     {offsetof(struct options, rogue_every_ms), rogue_act},
+    {offsetof(struct options, edition_every_ms), editor_act},
     {offsetof(struct options, kill_agent_every_ms), act_kill_agent},
     {offsetof(struct options, kill_coordinator_every_ms), act_kill_coordinator},
     {offsetof(struct options, cut_every_ms), act_cut},

@@ -18,7 +18,7 @@ static void draw_sizes(struct options *options, struct prng *prng)
 {
     options->agents = between(prng, 3, OPTIONS_AGENTS_MAX);
     options->clients = between(prng, 1, OPTIONS_CLIENTS_MAX);
-    options->collections = between(prng, 1, OPTIONS_COLLECTIONS_MAX);
+    options->collections = between(prng, 1, OPTIONS_LOADED_MAX);
     options->segments_max = between(prng, 1, OPTIONS_SEGMENTS_MAX);
     options->rows_max = between(prng, 1, 60);
     options->safety_ms = between(prng, 20000, 60000);
@@ -61,6 +61,7 @@ struct options options_from(struct prng *prng)
     }
     options.rogue_every_ms = sometimes(prng, 2, 500, 4000);
     options.payload_bytes = sometimes(prng, 2, 8192, 16384);
+    options.edition_every_ms = sometimes(prng, 2, 100, 800);
     return options;
 }
 
@@ -71,7 +72,7 @@ void options_heal(struct options *options)
     options->late_per_mille = options->refused_per_mille = options->cut_every_ms = 0;
     options->kill_agent_every_ms = options->kill_coordinator_every_ms = 0;
     options->pause_every_ms = options->move_every_ms = options->release_every_ms = 0;
-    options->rogue_every_ms = 0;
+    options->rogue_every_ms = options->edition_every_ms = 0;
     options->read_failed_per_mille = options->read_flipped_per_mille = 0;
     options->map_failed_per_mille = options->write_failed_per_mille = 0;
     options->commit_failed_per_mille = options->full_per_mille = 0;
@@ -86,9 +87,9 @@ void options_print(const struct options *o, FILE *out)
                   o->agents, o->clients, o->collections, o->segments_max, o->rows_max);
     (void)fprintf(out,
                   "  steps   %u ms safe, search/%u ms, move/%u ms, release/%u ms, budget %u %%, "
-                  "rogue/%u ms\n",
+                  "rogue/%u ms, edition/%u ms\n",
                   o->safety_ms, o->search_every_ms, o->move_every_ms, o->release_every_ms,
-                  o->budget_percent, o->rogue_every_ms);
+                  o->budget_percent, o->rogue_every_ms, o->edition_every_ms);
     (void)fprintf(out,
                   "  net     delay <= %u us, lost %u, repeated %u, reordered %u, late %u,"
                   " refused %u per mille, cut/%u ms, payload %u\n",

@@ -12,8 +12,9 @@
 enum {
     OPTIONS_AGENTS_MAX = 6,
     OPTIONS_CLIENTS_MAX = 3,
-    OPTIONS_COLLECTIONS_MAX = 2,
-    OPTIONS_SEGMENTS_MAX = 10, /* per collection */
+    OPTIONS_LOADED_MAX = 2,      /* collections that the coordinator loads */
+    OPTIONS_COLLECTIONS_MAX = 3, /* and the editor's */
+    OPTIONS_SEGMENTS_MAX = 10,   /* per collection */
     OPTIONS_BUDGET_AMPLE_PERCENT = 400,
 };
 
@@ -21,9 +22,10 @@ struct options {
     uint32_t agents, clients, collections;
     uint32_t segments_max, rows_max; /* per collection, per segment */
     uint32_t safety_ms, search_every_ms, move_every_ms, release_every_ms;
-    uint32_t rogue_every_ms; /* orders of another coordinator */
-    uint32_t payload_bytes;  /* the bus takes no longer message; 0: the codec's limit */
-    uint32_t budget_percent; /* of an agent: share of all segments' bytes it could hold */
+    uint32_t rogue_every_ms;   /* orders of another coordinator */
+    uint32_t edition_every_ms; /* views of the editor's collection; 0: there is none */
+    uint32_t payload_bytes;    /* the bus takes no longer message; 0: the codec's limit */
+    uint32_t budget_percent;   /* of an agent: share of all segments' bytes it could hold */
 
     /* net */
     uint32_t delay_max_us;

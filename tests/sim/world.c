@@ -60,7 +60,7 @@ void world_fail(struct world *world, const char *checker, const char *format, ..
 
 int world_collection_number(const struct world *world, int64_t collection_id)
 {
-    for (uint32_t c = 0; c < world->options.collections; c++)
+    for (uint32_t c = 0; c < world->collections_count; c++)
         if (world->collections[c].collection_id == collection_id)
             return (int)c;
     return -1;
@@ -68,7 +68,7 @@ int world_collection_number(const struct world *world, int64_t collection_id)
 
 int world_segment_index(const struct world *world, int64_t segment_id)
 {
-    for (uint32_t c = 0; c < world->options.collections; c++)
+    for (uint32_t c = 0; c < world->collections_count; c++)
         for (size_t s = 0; s < world->collections[c].segments_count; s++)
             if (world->collections[c].segments[s].segment_id == segment_id)
                 return (int)(c * OPTIONS_SEGMENTS_MAX + s);
@@ -92,7 +92,7 @@ const struct collection_segment *world_image(const struct world *world, int64_t 
 int64_t world_find_image(const struct world *world, const char *path,
                          const struct collection_segment **ret_segment)
 {
-    for (uint32_t c = 0; c < world->options.collections; c++)
+    for (uint32_t c = 0; c < world->collections_count; c++)
         for (size_t s = 0; s < world->collections[c].segments_count; s++) {
             const struct collection_segment *segment = &world->collections[c].segments[s];
             if (strcmp(segment->path, path) != 0 || segment->state != QN_SEGMENT_SEALED)
@@ -144,17 +144,19 @@ static void add_processes(struct world *world)
  * more than one search. */
 static uint64_t budget_bytes(const struct world *world)
 {
-    uint64_t resident_bytes = 0, largest_bytes = 0;
+    uint64_t resident_bytes = 0, edited_bytes = 0, largest_bytes = 0;
 
-    for (uint32_t c = 0; c < world->options.collections; c++)
+    for (uint32_t c = 0; c < world->collections_count; c++)
         for (size_t s = 0; s < world->collections[c].segments_count; s++) {
             uint64_t bytes = world->collections[c].segments[s].resident_bytes;
-            resident_bytes += bytes;
+            resident_bytes += c < world->options.collections ? bytes : 0;
+            edited_bytes += c < world->options.collections ? 0 : bytes;
             largest_bytes = bytes > largest_bytes ? bytes : largest_bytes;
         }
     if (world->options.budget_percent >= OPTIONS_BUDGET_AMPLE_PERCENT)
-        return 4 * resident_bytes + (8 << 20);
-    return resident_bytes * world->options.budget_percent / 100 + 2 * largest_bytes + 4096;
+        return 4 * resident_bytes + edited_bytes + (8 << 20);
+    return resident_bytes * world->options.budget_percent / 100 + edited_bytes + 2 * largest_bytes +
+           4096;
 }
 
 static void give_birth(struct world *world, uint64_t seed, bool is_traced)
@@ -173,7 +175,9 @@ static void give_birth(struct world *world, uint64_t seed, bool is_traced)
     trace_init(&world->trace, &world->timeline, is_traced);
     net_init(&world->net, world);
     observer_init(&world->observer);
-    for (uint32_t c = 0; c < world->options.collections; c++)
+    world->collections_count =
+        world->options.collections + (world->options.edition_every_ms > 0 ? 1 : 0);
+    for (uint32_t c = 0; c < world->collections_count; c++)
         collection_make(&world->collections[c], c, &world->options, &prng);
     world->agent_budget_bytes = budget_bytes(world);
     if (is_traced)
@@ -267,7 +271,7 @@ static void die(struct world *world)
         process_done(&world->processes[i]);
     net_done(&world->net);
     observer_done(&world->observer);
-    for (uint32_t c = 0; c < world->options.collections; c++)
+    for (uint32_t c = 0; c < world->collections_count; c++)
         collection_done(&world->collections[c]);
     timeline_done(&world->timeline);
 }

@@ -31,7 +31,8 @@ struct world {
     struct operator operator;
     struct observer observer;
     struct commands commands;
-    struct collection collections[OPTIONS_COLLECTIONS_MAX];
+    struct collection collections[OPTIONS_COLLECTIONS_MAX]; /* the editor's is the last */
+    uint32_t collections_count;
     bool collection_was_released[OPTIONS_COLLECTIONS_MAX];
     /* Copies up to this epoch belong to an edition that the coordinator forgot: SIMULATOR.md, G1.
      */

@@ -11,6 +11,7 @@ add_executable(qnode-sim
   sim/converge.c
   sim/describe.c
   sim/disk.c
+  sim/editor.c
   sim/executor.c
   sim/habits.c
   sim/leaves.c
@@ -30,12 +31,9 @@ add_executable(qnode-sim
 )
 target_link_libraries(qnode-sim PRIVATE agent coordinator channel segstore base)
 
-set(SIM_SEEDS 200)
-if(QNODE_SANITIZE)
-  set(SIM_SEEDS 20)
-endif()
-add_test(NAME sim_200_seeds COMMAND qnode-sim --seeds ${SIM_SEEDS})
-set_tests_properties(sim_200_seeds PROPERTIES TIMEOUT 300)
+math(EXPR SIM_SEEDS "200 / ${TEST_DIVISOR}")
+add_test(NAME sim_${SIM_SEEDS}_seeds COMMAND qnode-sim --seeds ${SIM_SEEDS})
+set_tests_properties(sim_${SIM_SEEDS}_seeds PROPERTIES TIMEOUT 300)
 add_test(NAME sim_same_seed_same_trace
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/same_trace $<TARGET_FILE:qnode-sim>)
 set_tests_properties(sim_same_seed_same_trace PROPERTIES TIMEOUT 120)
