@@ -22,7 +22,7 @@ static void on_signal(int number)
     waiter_wake(&waiter);
 }
 
-/* Ctrl-C ends the run early; its figures are printed all the same. A second one ends the process. */
+/* Ctrl-C ends the run early, with its figures; a second one ends the process. */
 static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};

@@ -29,14 +29,14 @@ def check(condition, text):
     print(f"  ok: {text}", flush=True)
 
 
-def wait_for(what, condition, seconds):
-    """Looks every 20 ms until condition() is true; returns what it said."""
+def wait_for(what, condition, seconds, pause=0.02):
+    """Looks every `pause` seconds until condition() is true; returns what it said."""
     until = time.monotonic() + seconds * (4 if SLOW else 1)
     while time.monotonic() < until:
         answer = condition()
         if answer:
             return answer
-        time.sleep(0.02)
+        time.sleep(pause)
     raise AssertionError(f"{what}: not within {seconds} s")
 
 

@@ -4,19 +4,12 @@
 import os
 import random
 import sys
+import threading
 import time
 
 from harness import Cluster, SLOW, check, run, wait_for
 
-ROWS, DIM = (60_000, 64) if SLOW else (300_000, 128)
-
-
-def rss_anon(process):
-    with open(f"/proc/{process.pid}/status") as status:
-        for line in status:
-            if line.startswith("RssAnon"):
-                return int(line.split()[1]) * 1024
-    return 0
+ROWS, DIM = (100_000, 128) if SLOW else (400_000, 128)
 
 
 def held_by(cluster, node):
@@ -41,12 +34,13 @@ def target_killed_while_it_loads():
         folder = cluster.make_collection(ROWS, DIM, 4)
         cluster.load(folder, (1, 2))
         searches = cluster.searches()
-        before = rss_anon(cluster.processes["node3"])
-        cluster.ctl("load-balance", "--src", 1, "--dst", 3)
-        wait_for("the target takes memory",
-                 lambda: rss_anon(cluster.processes["node3"]) > before + (1 << 20), 10)
+        order = threading.Thread(target=cluster.ctl, args=("load-balance", "--src", 1, "--dst", 3))
+        order.start()
+        wait_for("the target loads", lambda: " loading: " in cluster.log("node3"), 10, 0.0005)
         cluster.kill("node3")
         killed = time.monotonic()
+        order.join()
+        check(cluster.log("node3").count(" loaded: ") < 2, "killed while it loads")
         move = wait_for("the failed move is reported",
                         lambda: [m for m in cluster.moves() if m["reason"]], 10)[0]
         check(move["phase"] not in ("done",),

@@ -99,7 +99,7 @@ class Tidy:
     @staticmethod
     def is_built(name, build_text):
         # a list of stems makes tests: unit/${name}_test.c, fuzz/fuzz_${name}.c
-        stem = re.sub(r"^fuzz_|_test$", "", pathlib.Path(name).stem)
+        stem = re.sub(r"^(fuzz|base)_|_test$", "", pathlib.Path(name).stem)
         return re.search(rf"\b{re.escape(stem)}(_test)?(\.c)?\b", build_text) is not None
 
     def check_rooms(self, names):

@@ -13,7 +13,7 @@ enum {
     NODES = 3,
     SEGMENTS = 4,
     LETTERS_MAX = 64,
-    EVENTS = 200000,
+    EVENTS = 200000 / TEST_DIVISOR,
 };
 
 struct letter {

@@ -7,7 +7,7 @@
 #include "base/prng.h"
 #include <stdlib.h>
 
-enum { SEEDS = 40, SEGMENTS = 6, FAULTS_MS = 100000, STEP_MS = 50 };
+enum { SEEDS = 40 / TEST_DIVISOR, SEGMENTS = 6, FAULTS_MS = 100000, STEP_MS = 50 };
 
 struct chaos {
     struct world world; /* first: the drop function finds the rest */
