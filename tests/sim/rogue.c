@@ -83,6 +83,8 @@ static void order_release(struct world *world, unsigned agent_number, unsigned w
                              .not_after = not_after(world, agent_number)},
     };
 
+    if (release.epoch.version > 0 && prng_below(&world->prng_operator, 4) == 0)
+        release.epoch.version--; /* a copy that is no more */
     world->stats.rogue_orders++;
     publish(world, agent_number, &message);
 }
