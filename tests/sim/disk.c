@@ -159,7 +159,7 @@ static enum qn_status disk_write_durable(void *self, const char *path, const voi
     if (small == NULL) {
         CHECK(disk->small_count < DISK_SMALL_MAX && strlen(path) < sizeof small->path);
         small = &disk->small[disk->small_count++];
-        strcpy(small->path, path);
+        memcpy(small->path, path, strlen(path) + 1);
     }
     CHECK(size <= DISK_SMALL_BYTES);
     memcpy(small->bytes, bytes, size);

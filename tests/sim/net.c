@@ -80,7 +80,7 @@ static struct net_delivery *new_delivery(struct net *net, const struct net_subsc
         .on_message = to->on_message,
         .owner = to->owner,
     };
-    strcpy(delivery->subject, subject);
+    memcpy(delivery->subject, subject, strlen(subject) + 1);
     if (size > 0)
         memcpy(delivery->bytes + 1, bytes, size);
     delivery->message = (struct bus_message){
@@ -219,7 +219,7 @@ static enum qn_status net_subscribe(void *self, const char *subject, bus_handler
     if (!process->is_alive)
         return QN_STATUS_OK;
     *slot = (struct net_subscription){.on_message = on_message, .owner = owner, .process = process};
-    strcpy(slot->pattern, subject);
+    memcpy(slot->pattern, subject, strlen(subject) + 1);
     net->subscriptions_count++;
     return QN_STATUS_OK;
 }
