@@ -30,7 +30,9 @@ static enum qn_status posix_open(void *self, const char *path, struct file *ret_
                                  struct qn_error *error)
 {
     struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Not blocking: a FIFO without a writer would hold the thread for ever. It changes nothing for
+     * a regular file. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     (void)self;
     if (fd < 0)

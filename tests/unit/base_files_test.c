@@ -73,6 +73,22 @@ static void errors_name_the_path(void **state)
     assert_non_null(strstr(error.text, "no/a"));
 }
 
+static void a_fifo_is_refused_at_once(void **state)
+{
+    struct files files = files_posix();
+    struct qn_error error;
+    struct file file;
+    char bytes[2];
+    size_t size;
+
+    (void)state;
+    assert_int_equal(mkfifo(path_of("a"), 0600), 0); /* nobody will ever write to it */
+    assert_int_equal(files.ops->open(files.self, path_of("a"), &file, &error), QN_STATUS_IO);
+    assert_non_null(strstr(error.text, "not a regular file"));
+    assert_int_equal(files.ops->read_small(files.self, path_of("a"), bytes, 2, &size, &error),
+                     QN_STATUS_IO);
+}
+
 static void a_file_that_is_too_large_is_refused(void **state)
 {
     struct files files = files_posix();
@@ -164,6 +180,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_was_written_is_read),
         TEST(errors_name_the_path),
+        TEST(a_fifo_is_refused_at_once),
         TEST(a_file_that_is_too_large_is_refused),
         TEST(a_path_that_is_too_long_is_refused),
         TEST(a_short_file_is_corrupt),
