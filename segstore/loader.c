@@ -2,9 +2,13 @@
  * A load is a set of tasks on the executor's load lane. The first opens the file, reads the header,
  * maps the memory and submits the others; then all of them, the first too, take pieces of 1 MiB by
  * an atomic counter, read each straight to its place in the mapping and check it while it is in the
- * cache. `running` counts tasks that were submitted and are not through; the one that takes it to
- * zero judges and reports, with nobody else left. So on_done comes exactly once, after the last
- * touch of the memory, and nothing waits anywhere.
+ * cache. The task that takes `running` to zero judges and reports, with nobody else at work. So
+ * on_done comes exactly once, after the last touch of the memory, and nothing waits anywhere.
+ *
+ * Helpers stand in the lane behind the loads that were asked for meanwhile. `running` counts only
+ * tasks that began: a helper joins while somebody works and otherwise finds the load told, so that
+ * a load is done when its pieces are in and not when the lane is empty. `holders` counts tasks that
+ * may still look at the load; the last of them frees it.
  *
  * A task that fails keeps its error and its piece's number in its own slot; of several errors the
  * one of the lowest piece is told. An error of reading comes before the verdict on the content,
@@ -48,8 +52,10 @@ struct load {
     _Atomic uint64_t next_piece;
     _Atomic uint64_t read_bytes;
     _Atomic bool cancelled, failed;
-    _Atomic unsigned running;
-    struct load_task tasks[TASKS_MAX];
+    _Atomic unsigned running; /* tasks at work; 0 once and for all: reported */
+    _Atomic unsigned holders; /* tasks submitted and not through */
+    unsigned tasks_count;
+    struct load_task tasks[];
 };
 
 static void load_fail(struct load_task *task, uint64_t piece, const struct qn_error *error)
@@ -83,6 +89,7 @@ static enum qn_status check_expected(const struct segment_facts *facts,
         {"collection id", (uint64_t)facts->collection_id, (uint64_t)expected->collection_id},
         {"partition id", (uint64_t)facts->partition_id, (uint64_t)expected->partition_id},
         {"rows", facts->rows_count, expected->rows_count},
+        {"delete generation", facts->delete_generation, expected->delete_generation},
         {"resident bytes", facts->resident_bytes, expected->resident_bytes},
         {"dim", facts->dim, expected->dim != 0 ? expected->dim : facts->dim},
     };
@@ -154,7 +161,7 @@ static enum qn_status load_verdict(const struct load *load, struct qn_error *err
 {
     const struct load_task *worst = NULL;
 
-    for (size_t i = 0; i < TASKS_MAX; i++) {
+    for (unsigned i = 0; i < load->tasks_count; i++) {
         const struct load_task *task = &load->tasks[i];
         if (task->error.status == QN_STATUS_OK)
             continue;
@@ -195,16 +202,22 @@ static struct segment *load_make_segment(struct load *load)
     return segment;
 }
 
-static void load_free(struct load *load)
+/* Helpers that come late keep the load, but nothing that is scarce. */
+static void load_close(struct load *load)
 {
     const struct files *files = &load->options.files;
 
-    if (load->memory != NULL)
-        files->ops->unmap(files->self, load->memory, load->pieces.header.facts.resident_bytes);
     if (load->is_open)
         files->ops->close(files->self, &load->file);
+    load->is_open = false;
     if (load->has_pieces)
         pieces_done(&load->pieces);
+}
+
+static void load_let_go(struct load *load)
+{
+    if (atomic_fetch_sub_explicit(&load->holders, 1, memory_order_acq_rel) != 1)
+        return;
     free(load->path);
     free(load);
 }
@@ -230,8 +243,8 @@ static void load_report(struct load *load)
                                        load->pieces.header.facts.resident_bytes);
         load->memory = NULL;
     }
+    load_close(load);
     load->on_done(load->owner, load, segment, &error);
-    load_free(load);
 }
 
 static void task_leave(struct load_task *task)
@@ -242,27 +255,40 @@ static void task_leave(struct load_task *task)
         load_report(load);
 }
 
+/* False: the load was told already. */
+static bool task_join(struct load_task *task)
+{
+    unsigned running = atomic_load_explicit(&task->load->running, memory_order_relaxed);
+
+    while (running > 0 &&
+           !atomic_compare_exchange_weak_explicit(&task->load->running, &running, running + 1,
+                                                  memory_order_acquire, memory_order_relaxed)) {
+    }
+    return running > 0;
+}
+
 static void run_helper(struct task *base)
 {
     struct load_task *task = (struct load_task *)(void *)base;
+    struct load *load = task->load;
 
-    load_work(task);
-    task_leave(task);
+    if (task_join(task)) {
+        load_work(task);
+        task_leave(task);
+    }
+    load_let_go(load);
 }
 
 static void submit_helpers(struct load *load)
 {
     const struct executor *executor = &load->options.executor;
-    uint64_t wanted = executor->ops->concurrency(executor->self, EXECUTOR_LANE_LOAD);
 
-    if (wanted > load->pieces.count)
-        wanted = load->pieces.count;
-    for (unsigned i = 1; i < wanted && i < TASKS_MAX; i++) {
-        (void)atomic_fetch_add(&load->running, 1);
+    for (unsigned i = 1; i < load->tasks_count && i < load->pieces.count; i++) {
+        (void)atomic_fetch_add(&load->holders, 1);
         if (executor->ops->submit(executor->self, EXECUTOR_LANE_LOAD, load->options.numa_node,
                                   &load->tasks[i].task))
             continue;
-        (void)atomic_fetch_sub(&load->running, 1); /* never the last: the first task runs */
+        (void)atomic_fetch_sub(&load->holders, 1); /* never the last: the first task runs */
         return;
     }
 }
@@ -288,34 +314,53 @@ static void run_first(struct task *base)
         load_work(task);
     }
     task_leave(task);
+    load_let_go(load);
+}
+
+static struct load *load_new(const struct load_options *options)
+{
+    const struct executor *executor = &options->executor;
+    unsigned tasks_count = executor->ops->concurrency(executor->self, EXECUTOR_LANE_LOAD);
+
+    if (tasks_count < 1)
+        tasks_count = 1;
+    if (tasks_count > TASKS_MAX)
+        tasks_count = TASKS_MAX;
+    struct load *load = calloc(1, sizeof *load + tasks_count * sizeof load->tasks[0]);
+    if (load == NULL || (load->path = strdup(options->path)) == NULL) {
+        free(load);
+        return NULL;
+    }
+    load->options = *options;
+    load->options.path = load->path;
+    load->tasks_count = tasks_count;
+    for (unsigned i = 0; i < tasks_count; i++)
+        load->tasks[i] = (struct load_task){
+            .task.run = i == 0 ? run_first : run_helper, .load = load, .failed_piece = no_piece};
+    atomic_init(&load->running, 1);
+    atomic_init(&load->holders, 1);
+    return load;
 }
 
 struct load *load_start(const struct load_options *options, load_done *on_done, void *owner,
                         struct qn_error *error)
 {
     const struct executor *executor = &options->executor;
-    struct load *load = calloc(1, sizeof *load);
+    struct load *load = load_new(options);
 
-    if (load == NULL || (load->path = strdup(options->path)) == NULL) {
-        free(load);
+    if (load == NULL) {
         (void)error_set(error, QN_STATUS_NO_MEMORY, "%s: out of memory",
                         format_path_tail(options->path));
         return NULL;
     }
-    load->options = *options;
-    load->options.path = load->path;
     load->on_done = on_done;
     load->owner = owner;
-    for (size_t i = 0; i < TASKS_MAX; i++)
-        load->tasks[i] = (struct load_task){
-            .task.run = i == 0 ? run_first : run_helper, .load = load, .failed_piece = no_piece};
-    atomic_init(&load->running, 1);
     if (executor->ops->submit(executor->self, EXECUTOR_LANE_LOAD, options->numa_node,
                               &load->tasks[0].task))
         return load;
     (void)error_set(error, QN_STATUS_BUSY, "%s: too many loads wait",
                     format_path_tail(options->path));
-    load_free(load);
+    load_let_go(load);
     return NULL;
 }
 

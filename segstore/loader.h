@@ -11,8 +11,8 @@
  * id is a CONFLICT). */
 struct load_options {
     const char *path;
-    struct segment_facts expected; /* ids, rows_count, resident_bytes, content_hash are compared;
-                                      dim and metric only when not 0 */
+    struct segment_facts expected; /* ids, rows_count, delete_generation, resident_bytes,
+                                      content_hash are compared; dim and metric only when not 0 */
     unsigned numa_node;
     struct files files;
     struct executor executor;
@@ -21,7 +21,8 @@ struct load_options {
 struct load;
 
 /* Called once, on the thread that finished. Success: segment is the caller's; else it is NULL and
- * the error reads "PATH: section NAME: reason". The load frees itself after on_done returns. */
+ * the error reads "PATH: section NAME: reason". The load frees itself after on_done returns:
+ * nobody but its own tasks may look at it then. */
 typedef void load_done(void *owner, struct load *load, struct segment *segment,
                        const struct qn_error *error);
 

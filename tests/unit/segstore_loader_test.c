@@ -116,7 +116,7 @@ static void a_file_that_is_not_the_expected_one_is_a_conflict(void **state)
 
     (void)state;
     fixture_build_random(&file, &facts, 1);
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 9; i++) {
         struct segment_facts expected = facts;
         expected.segment_id += i == 0;
         expected.collection_id += i == 1;
@@ -126,6 +126,7 @@ static void a_file_that_is_not_the_expected_one_is_a_conflict(void **state)
         expected.dim += i == 5;
         expected.metric = i == 6 ? QN_METRIC_IP : expected.metric;
         expected.content_hash.bytes[15] ^= i == 7;
+        expected.delete_generation += i == 8;
         assert_null(fixture_load(&port, &expected, &error));
         assert_int_equal(error.status, QN_STATUS_CONFLICT);
         assert_true(strncmp(error.text, "memory.qseg: section header: ", 29) == 0);
@@ -237,8 +238,31 @@ static void a_lane_with_one_place_still_loads(void **state)
     fixture_file_free(&file);
 }
 
-/* Cancelled before the first task, and between the first task and its helpers. */
-static void a_cancelled_load_reports_once_and_gives_everything_back(void **state)
+static void a_cancelled_load_reports_once_and_touches_nothing(void **state)
+{
+    struct fixture_port port = {.fail_at = -1};
+    struct manual manual = {.capacity = 8};
+    struct outcome outcome = {0};
+    struct load_options options = {
+        .path = "memory.qseg",
+        .files = fixture_files(&port),
+        .executor = {.ops = &manual_ops, .self = &manual},
+    };
+
+    (void)state;
+    struct load *load = load_start(&options, on_done, &outcome, NULL);
+    assert_non_null(load);
+    load_cancel(load);
+    manual.tasks[0]->run(manual.tasks[0]);
+    assert_int_equal(outcome.calls_count, 1);
+    assert_null(outcome.segment);
+    assert_int_equal(outcome.error.status, QN_STATUS_CANCELLED);
+    assert_int_equal(port.calls_count, 0);
+    assert_int_equal(port.open_count, 0);
+}
+
+/* The helpers stand in the lane behind other loads. */
+static void a_load_is_done_before_its_helpers_begin(void **state)
 {
     struct segment_facts facts = fixture_facts(60000, 9, QN_METRIC_L2);
     struct fixture_file file;
@@ -254,29 +278,16 @@ static void a_cancelled_load_reports_once_and_gives_everything_back(void **state
     (void)state;
     fixture_build_random(&file, &facts, 1);
     options.expected = facts;
-    struct load *load = load_start(&options, on_done, &outcome, NULL);
-    assert_non_null(load);
-    load_cancel(load);
+    assert_non_null(load_start(&options, on_done, &outcome, NULL));
     manual.tasks[0]->run(manual.tasks[0]);
-    assert_int_equal(outcome.calls_count, 1);
-    assert_null(outcome.segment);
-    assert_int_equal(outcome.error.status, QN_STATUS_CANCELLED);
-    assert_int_equal(port.calls_count, 0);
-    assert_int_equal(port.open_count, 0);
-
-    manual.count = 0;
-    load = load_start(&options, on_done, &outcome, NULL);
-    assert_non_null(load);
-    manual.tasks[0]->run(manual.tasks[0]); /* does all pieces; its helpers still wait */
     assert_int_equal(manual.count, 4);
     assert_int_equal(outcome.calls_count, 1);
-    assert_int_equal(load_progress_bytes(load), facts.resident_bytes);
-    load_cancel(load);
+    assert_int_equal(outcome.error.status, QN_STATUS_OK);
+    assert_int_equal(port.open_count, 0);
+    segment_free(outcome.segment);
     for (unsigned i = 1; i < manual.count; i++)
         manual.tasks[i]->run(manual.tasks[i]);
-    assert_int_equal(outcome.calls_count, 2);
-    assert_int_equal(outcome.error.status, QN_STATUS_CANCELLED);
-    assert_int_equal(port.open_count, 0);
+    assert_int_equal(outcome.calls_count, 1);
     assert_int_equal(port.mapped_bytes, 0);
     fixture_file_free(&file);
 }
@@ -360,7 +371,8 @@ int main(void)
         cmocka_unit_test(a_file_that_is_not_the_expected_one_is_a_conflict),
         cmocka_unit_test(a_full_lane_refuses_the_load),
         cmocka_unit_test(a_lane_with_one_place_still_loads),
-        cmocka_unit_test(a_cancelled_load_reports_once_and_gives_everything_back),
+        cmocka_unit_test(a_cancelled_load_reports_once_and_touches_nothing),
+        cmocka_unit_test(a_load_is_done_before_its_helpers_begin),
         cmocka_unit_test(threads_load_a_file_together),
         cmocka_unit_test(rows_the_metric_refuses_are_named_by_the_writer),
     };
