@@ -142,7 +142,10 @@ static void load_new(struct node_turn *turn, const struct segment_load_info *loa
     struct node *node = turn->node;
     unsigned numa_node;
 
-    if (node_tables_epoch_is_over(node, load->segment_id, load->epoch))
+    if (node->leaving)
+        (void)node_say_text(refuse(turn, load, QN_STATUS_UNAVAILABLE),
+                            "segment %" PRId64 ": this node shuts down", load->segment_id);
+    else if (node_tables_epoch_is_over(node, load->segment_id, load->epoch))
         (void)node_say_text(refuse(turn, load, QN_STATUS_EPOCH_STALE),
                             "segment %" PRId64 ": the copy of epoch %" PRIu64 ".%" PRIu64
                             " was released or is older than what is remembered",

@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* How long searches in flight may keep the process after it said Leaving. */
+/* How long it goes on taking searches after it said Leaving, while some are in flight. Those taken
+ * are finished after that too: their deadlines bound them. */
 enum { LINGER_MS = 5000 };
 
 static const char room[] = "qnoded";

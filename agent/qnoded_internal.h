@@ -17,7 +17,7 @@ struct qnoded {
     struct agent *agent;
 };
 
-/* Figures that only the host knows, and what follows from them. OVER_BUDGET if nothing is left. */
+/* Figures that only the host knows, and what follows from them. CONFIG if nothing is left. */
 enum qn_status qnoded_measure(struct qnoded *qnoded, struct qn_error *error);
 /* State directory, lock, threads, bus, agent. Whatever stands is ended by qnoded_stop. */
 enum qn_status qnoded_start(struct qnoded *qnoded, struct qn_error *error);

@@ -323,6 +323,22 @@ static void a_load_that_is_released_is_cancelled_and_its_bytes_come_back_at_its_
     rig_close(&rig);
 }
 
+static void a_node_that_shuts_down_begins_no_load(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, 1, 4096);
+    rig_serve(&rig, 7, 1);
+    rig_event(&rig, NODE_EVENT_SHUTDOWN, 0);
+    rig_load(&rig, rig_segment(8, 2));
+    rig_expect_failed(&rig, QN_STATUS_UNAVAILABLE, "segment 8: this node shuts down");
+    assert_int_equal(rig_did(&rig, NODE_ACTION_LOAD), 0);
+    rig_load(&rig, rig_segment(7, 1)); /* what is here is still said to be here */
+    assert_int_equal(rig_said(&rig, MESSAGE_SEGMENT_LOADED), 1);
+    rig_close(&rig);
+}
+
 static void a_cancel_that_comes_too_late_unmaps_what_was_loaded(void **state)
 {
     struct witness witness = rig_witness(2, 7, 1);
@@ -363,6 +379,7 @@ int main(void)
         cmocka_unit_test(a_newer_load_of_an_unmapping_copy_is_told_to_come_again),
         cmocka_unit_test(a_failed_load_gives_its_bytes_back_and_may_be_tried_again),
         cmocka_unit_test(a_load_that_is_released_is_cancelled_and_its_bytes_come_back_at_its_end),
+        cmocka_unit_test(a_node_that_shuts_down_begins_no_load),
         cmocka_unit_test(a_cancel_that_comes_too_late_unmaps_what_was_loaded),
     };
 
