@@ -140,6 +140,8 @@ static void execute_one(struct agent *agent, const struct node_action *action)
         start_load(agent, action);
         break;
     case NODE_ACTION_CANCEL_LOAD:
+        LOG_INFO(room, "segment %" PRId64 " is no longer to be loaded: %s", action->segment_id,
+                 action->text);
         holding_cancel_load(holding_of(agent, action->segment_id));
         break;
     case NODE_ACTION_DRAIN:

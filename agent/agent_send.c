@@ -91,7 +91,8 @@ static void log_action(const struct node_action *action)
                     action->text);
         break;
     case MESSAGE_LEAVING:
-        LOG_INFO(room, "segment %" PRId64 " is leaving", action->leaving.segment_id);
+        LOG_INFO(room, "segment %" PRId64 " is leaving: %s", action->leaving.segment_id,
+                 action->text);
         break;
     case MESSAGE_COMMAND_REFUSED:
         LOG_WARNING(room, "command refused: segment %" PRId64 ": %s: %s",

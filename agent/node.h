@@ -50,7 +50,7 @@ enum node_event_kind {
     NODE_EVENT_LOAD_FAILED,  /* segment_id, status, text */
     NODE_EVENT_DRAINED,      /* segment_id: its last reader is gone; void after an UNDRAIN */
     NODE_EVENT_UNMAPPED,     /* segment_id: its memory is given back; rss_before, rss_after */
-    NODE_EVENT_SHUTDOWN,     /* from now on CopyStatus is answered LEAVING */
+    NODE_EVENT_SHUTDOWN,     /* from now on CopyStatus is answered LEAVING and no load begins */
 };
 
 struct node_event {
@@ -67,7 +67,7 @@ struct node_event {
 enum node_action_kind {
     NODE_ACTION_PERSIST_TERM, /* term; alone in its step */
     NODE_ACTION_LOAD,         /* load: start reading into numa_node */
-    NODE_ACTION_CANCEL_LOAD,  /* segment_id; LOADED or LOAD_FAILED still follows */
+    NODE_ACTION_CANCEL_LOAD,  /* segment_id; LOADED or LOAD_FAILED still follows; text: why */
     NODE_ACTION_DRAIN,        /* segment_id: no new search; DRAINED when the last reader is gone */
     NODE_ACTION_UNDRAIN,      /* segment_id: serves again */
     NODE_ACTION_UNMAP,        /* segment_id: give the memory back; UNMAPPED follows */
@@ -93,9 +93,9 @@ struct node_action {
         struct copy_status copy_status;
         struct segment_loaded segment_loaded;
         struct segment_released segment_released;
-        struct load_failed load_failed;   /* text points to `text` below */
-        struct release_held release_held; /* likewise */
-        struct leaving leaving;
+        struct load_failed load_failed;         /* text points to `text` below */
+        struct release_held release_held;       /* likewise */
+        struct leaving leaving;                 /* text: why, for the log */
         struct command_refused command_refused; /* likewise */
     };
     char text[192];
@@ -143,7 +143,8 @@ uint64_t node_wake_ms(const struct node *node);
 const struct node_copy *node_find(const struct node *node, int64_t segment_id);
 size_t node_copies_count(const struct node *node);
 const struct node_copy *node_copy_at(const struct node *node, size_t index); /* by segment id */
-/* Where a released segment went: true with the node (MOVED), false: NOT_HERE. */
+/* Where a released segment went, or a draining one goes: true with the node (MOVED), false:
+ * NOT_HERE. */
 bool node_moved_to(const struct node *node, int64_t segment_id, int64_t *ret_node_id);
 uint64_t node_term(const struct node *node);
 const struct ledger *node_ledger(const struct node *node);

@@ -88,10 +88,24 @@ static void witness_demand_own(struct witness *witness, const struct node_copy *
         witness->delete_generation = copy->delete_generation;
 }
 
-static void say_leaving(struct node_turn *turn, const struct node_copy *copy)
+/* For the log: a forced release is journalled with its operator (C6). */
+static void say_why(struct node_action *action, const struct segment_release *request)
+{
+    if (request->ground == GROUND_FORCE)
+        (void)node_say_text(action, "forced by %s", request->operator_name);
+    else if (request->ground == GROUND_CEASED)
+        (void)node_say_text(action, "ceased since %" PRIu64 ".%" PRIu64, request->since.term,
+                            request->since.version);
+    else
+        (void)node_say_text(action, "moved to node %" PRId64, request->witnesses[0].node_id);
+}
+
+static void say_leaving(struct node_turn *turn, const struct node_copy *copy,
+                        const struct segment_release *request)
 {
     struct node_action *action = node_say_event(turn, MESSAGE_LEAVING);
 
+    say_why(action, request);
     action->segment_id = copy->segment_id;
     action->leaving.segment_id = copy->segment_id;
     action->leaving.epoch = copy->epoch;
@@ -114,12 +128,12 @@ void node_release_begin(struct node_turn *turn, struct node_copy *copy,
     }
     if (copy->state == QN_COPY_LOADING) {
         copy->cancelling = true;
-        (void)node_say_action(turn, NODE_ACTION_CANCEL_LOAD, copy->segment_id);
+        say_why(node_say_action(turn, NODE_ACTION_CANCEL_LOAD, copy->segment_id), request);
         return;
     }
     node_move(turn, copy, QN_COPY_LEAVING);
     node_tables_releasing_add(turn->node, copy);
-    say_leaving(turn, copy);
+    say_leaving(turn, copy, request);
     if (release->witnesses_count == 0)
         release->confirmed = true;
     else

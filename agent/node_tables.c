@@ -211,8 +211,13 @@ void node_tables_unhint(struct node *node, int64_t segment_id)
 
 bool node_moved_to(const struct node *node, int64_t segment_id, int64_t *ret_node_id)
 {
+    const struct node_copy *copy = node_find(node, segment_id);
     uint16_t slot = memory_find(&node->hints, segment_id);
 
+    if (copy != NULL && copy->state == QN_COPY_DRAINING && copy->release.ground == GROUND_MOVED) {
+        *ret_node_id = copy->release.witnesses[0].node_id;
+        return true;
+    }
     if (slot == NODE_SLOT_NONE)
         return false;
     *ret_node_id = node->hint_nodes[slot];

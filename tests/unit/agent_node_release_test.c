@@ -63,11 +63,16 @@ static void the_receipt_says_what_came_back_and_where_the_segment_went(void **st
     (void)state;
     rig_open(&rig, 1, 4096);
     rig_serve(&rig, 7, 1);
-    rig_draining(&rig, 7, 1); /* from 1000 to 1500 */
+    rig_leaving(&rig, 7, 1); /* at 1000 */
+    rig_answer(&rig, rig_yes(&rig, 7, 2, 1), RIG_TERM);
+    assert_false(node_moved_to(rig.node, 7, &moved_to));
+    rig_tick(&rig, 1500);
+    assert_int_equal(rig_state(&rig, 7), QN_COPY_DRAINING);
+    assert_true(node_moved_to(rig.node, 7, &moved_to)); /* it takes no new search: say where */
+    assert_int_equal(moved_to, 2);
     rig.now_ms = 1720;
     rig_event(&rig, NODE_EVENT_DRAINED, 7);
     rig_answer(&rig, rig_yes(&rig, 7, 2, 1), RIG_TERM);
-    assert_false(node_moved_to(rig.node, 7, &moved_to));
     unmapped.now_ms = 1800;
     node_step(rig.node, &unmapped, rig.actions);
     receipt = &rig_only(&rig, MESSAGE_SEGMENT_RELEASED)->segment_released;
@@ -188,6 +193,7 @@ static void force_asks_nobody_but_keeps_the_grace_and_the_drain(void **state)
     rig_release(&rig, rig_forced(7, 1));
     assert_int_equal(rig_state(&rig, 7), QN_COPY_LEAVING);
     assert_int_equal(rig_said(&rig, MESSAGE_COPY_STATUS_REQUEST), 0);
+    assert_string_equal(rig_only(&rig, MESSAGE_LEAVING)->text, "forced by ann"); /* the journal */
     assert_int_equal(node_wake_ms(rig.node), 1500);
     rig_tick(&rig, 1500);
     assert_int_equal(rig_did(&rig, NODE_ACTION_DRAIN), 1);
