@@ -85,6 +85,8 @@ static struct subject subject_of(const struct coordinator *coordinator,
         return subject_control(coordinator->cluster, send->id);
     if (send->subject == OUTBOX_QUERY)
         return subject_query(coordinator->cluster, send->id);
+    if (send->subject == OUTBOX_COORD)
+        return subject_coord(coordinator->cluster);
     (void)snprintf(subject.text, sizeof subject.text, "%s", send->reply_to);
     return subject;
 }
@@ -300,6 +302,7 @@ static struct coordinator *coordinator_new(const struct coordinator_options *opt
     (void)snprintf(coordinator->cluster, sizeof coordinator->cluster, "%s", options->cluster);
     coordinator->core = core_new(&(struct core_options){
         .cluster = coordinator->cluster,
+        .boot = options->boot,
         .overlap_ms = options->overlap_ms == 0 ? 1000 : options->overlap_ms,
         .command_ttl_ms = options->command_ttl_ms == 0 ? 10000 : options->command_ttl_ms,
         .ceased_wait_ms = options->ceased_wait_ms == 0

@@ -16,6 +16,7 @@
 
 struct coordinator_options {
     const char *cluster;
+    uint64_t boot; /* another number at each start: tells coordinators apart (PROTOCOL.md, 2) */
     uint64_t overlap_ms;     /* both copies stay in the view at least this long; 0: 1000 */
     uint64_t command_ttl_ms; /* not_after of commands, from the last report; 0: 10000 */
     /* From the view without a released collection to the release of its copies (C8);

@@ -21,6 +21,7 @@ enum {
 struct core_options {
     const char *cluster;
     uint64_t overlap_ms, command_ttl_ms, ceased_wait_ms;
+    uint64_t boot; /* of this start: tells two that took the same term apart */
 };
 
 enum core_phase { CORE_LISTENING, CORE_ACTIVE, CORE_STOPPED };
@@ -40,7 +41,8 @@ struct core {
     struct core_options options;
     enum core_phase phase;
     uint64_t opened_ms, active_ms;
-    bool opened; /* opened_ms is set: the first event came */
+    uint64_t announced_ms; /* on `coord`, last; 0: never */
+    bool opened;           /* opened_ms is set: the first event came */
 
     uint64_t term;       /* ours once ACTIVE; before, the highest that is stored */
     uint64_t heard_term; /* the highest that nodes know */

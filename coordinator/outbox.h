@@ -12,13 +12,14 @@ enum outbox_subject {
     OUTBOX_CONTROL, /* id: node */
     OUTBOX_QUERY,   /* id: collection */
     OUTBOX_REPLY,   /* reply_to */
+    OUTBOX_COORD,   /* to other coordinators */
 };
 
 struct outbox_send {
     enum outbox_subject subject;
     int64_t id;
     const char *reply_to;
-    struct message message; /* the envelope's cluster, sender and term are filled in */
+    struct message message; /* all of the envelope but its request is filled in */
 };
 
 struct outbox_note {

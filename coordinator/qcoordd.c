@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #ifndef QNODE_VERSION
 #define QNODE_VERSION "unknown"
@@ -142,10 +144,21 @@ static int run(struct coordinator *coordinator)
     return 0;
 }
 
+/* Never 0, which is no boot number. */
+static uint64_t random_number(void)
+{
+    uint64_t number = 0;
+
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+        number = clock_wall_ms() << 22 ^ (uint64_t)getpid();
+    return number | 1;
+}
+
 static int serve(const struct arguments *arguments, const struct state *state)
 {
     struct coordinator_options options = {
         .cluster = arguments->cluster,
+        .boot = random_number(),
         .overlap_ms = arguments->overlap_ms,
         .ceased_wait_ms = arguments->ceased_wait_ms,
         .clock = clock_monotonic(),

@@ -57,6 +57,25 @@ static void take_term(struct core *core)
     core_touch(core);
 }
 
+/* Who else believes to be the coordinator hears it on its own subject. */
+static void announce(struct core *core)
+{
+    if (core->announced_ms != 0 && core->now_ms - core->announced_ms < CORE_REPEAT_MS)
+        return;
+    core->announced_ms = core->now_ms == 0 ? 1 : core->now_ms;
+    (void)outbox_message(core->out, OUTBOX_COORD, 0, MESSAGE_REPORT_REQUEST);
+}
+
+/* Two that start together hear the same reports and take the same term: one gives way. */
+static void on_announcement(struct core *core, const struct message *message)
+{
+    if (message->boot == core->options.boot || !hear_term(core, message))
+        return;
+    if (core->phase == CORE_ACTIVE && message->term == core->term &&
+        core->options.boot < message->boot)
+        step_down(core, message, "another coordinator took it at the same time");
+}
+
 /* ---- reports and receipts -------------------------------------------------------------------- */
 
 static void on_report(struct core *core, const struct message *message)
@@ -203,6 +222,9 @@ static void on_message(struct core *core, const struct message *message)
         if (hear_term(core, message))
             on_receipt(core, message);
         break;
+    case MESSAGE_REPORT_REQUEST:
+        on_announcement(core, message);
+        break;
     case MESSAGE_COORD_REQUEST:
         api_on_request(core, message);
         break;
@@ -224,6 +246,8 @@ static void on_tick(struct core *core)
     }
     if (core->phase == CORE_LISTENING && core->now_ms - core->opened_ms >= CORE_LISTEN_MS)
         take_term(core);
+    if (core->phase == CORE_ACTIVE)
+        announce(core);
 }
 
 /* Views follow moves follow loads: each sees what the one before has decided. */
@@ -260,6 +284,7 @@ static void fill_envelopes(struct core *core)
         struct message *message = &core->out->sends[i].message;
         message->cluster = core->options.cluster;
         message->sender = "coordinator";
+        message->boot = core->options.boot;
         message->term = core->term;
     }
 }

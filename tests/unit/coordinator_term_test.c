@@ -147,6 +147,60 @@ static void a_term_that_another_took_at_the_same_time_is_given_up(void **state)
     assert_int_equal(world->core->term, 2);
 }
 
+/* What another coordinator says each second. */
+static void announce(struct world *world, uint64_t boot, uint64_t term)
+{
+    world_deliver(world, &(struct message){.cluster = "test",
+                                           .sender = "coordinator",
+                                           .boot = boot,
+                                           .term = term,
+                                           .reply_to = "",
+                                           .kind = MESSAGE_REPORT_REQUEST});
+}
+
+static void of_two_with_the_same_term_the_lower_boot_gives_way(void **state)
+{
+    struct world *world = *state;
+
+    world_start_coordinator(world);
+    world->core->options.boot = 5;
+    world_run(world, 1200);
+    assert_int_equal(world->core->term, 1);
+    announce(world, 5, 1); /* our own words */
+    announce(world, 4, 1);
+    assert_int_equal(world->core->phase, CORE_ACTIVE);
+    announce(world, 6, 1);
+    assert_null(world->core);
+    assert_non_null(strstr(world->failure, "another coordinator took it at the same time"));
+}
+
+static void an_announced_term_is_heard_like_a_reported_one(void **state)
+{
+    struct world *world = *state;
+
+    world_start_coordinator(world);
+    world->core->options.boot = 5;
+    world_run(world, 500);
+    announce(world, 4, 7);
+    world_run(world, 700);
+    assert_int_equal(world->core->term, 8);
+    announce(world, 4, 7);
+    assert_int_equal(world->core->phase, CORE_ACTIVE);
+    announce(world, 4, 9);
+    assert_null(world->core);
+}
+
+static void it_announces_itself_each_second(void **state)
+{
+    struct world *world = *state;
+
+    world_start_coordinator(world);
+    world_run(world, 900);
+    assert_int_equal(world->announcements, 0);
+    world_run(world, 3300);
+    assert_int_equal(world->announcements, 4);
+}
+
 static void after_a_restart_no_view_is_published_before_the_nodes_have_spoken(void **state)
 {
     struct world *world = *state;
@@ -196,6 +250,9 @@ int main(void)
         TEST(a_refusal_with_a_higher_term_makes_it_step_down),
         TEST(of_two_coordinators_the_later_one_wins),
         TEST(a_term_that_another_took_at_the_same_time_is_given_up),
+        TEST(of_two_with_the_same_term_the_lower_boot_gives_way),
+        TEST(an_announced_term_is_heard_like_a_reported_one),
+        TEST(it_announces_itself_each_second),
         TEST(after_a_restart_no_view_is_published_before_the_nodes_have_spoken),
         TEST(a_node_that_stays_away_does_not_hold_the_view_for_ever),
     };

@@ -127,6 +127,8 @@ static void publish(struct world *world, const struct outbox_send *out)
     } else if (message->kind == MESSAGE_CHANGE_INFO) {
         assert_int_equal(qn_epoch_compare(message->change_info.follows, world->view.version), 0);
         world->change_infos++;
+    } else if (out->subject == OUTBOX_COORD) {
+        world->announcements++;
     } else if (message->kind == MESSAGE_COORD_ANSWER) {
         take_answer(world, &message->coord_answer);
     }

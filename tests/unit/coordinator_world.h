@@ -81,10 +81,11 @@ struct world {
     unsigned manifests_read;
 
     struct world_view view;
-    size_t change_infos; /* on the query channel */
-    size_t sent[128];    /* commands by kind */
-    size_t steps;        /* of the coordinator that said or kept something */
-    size_t kill_at;      /* restart after this step; SIZE_MAX: never */
+    size_t change_infos;  /* on the query channel */
+    size_t announcements; /* to other coordinators */
+    size_t sent[128];     /* commands by kind */
+    size_t steps;         /* of the coordinator that said or kept something */
+    size_t kill_at;       /* restart after this step; SIZE_MAX: never */
     bool kill_before_send;
     char failure[256];
 
