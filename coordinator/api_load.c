@@ -161,25 +161,31 @@ static enum qn_status load_again(struct core *core, const struct catalog_collect
 }
 
 /* A released collection comes again: only when no node that is alive still holds it. */
-static enum qn_status forget_ceasing(struct core *core, struct catalog_collection *collection,
-                                     struct text *text)
+static enum qn_status check_ceasing(struct core *core, const struct catalog_collection *collection,
+                                    struct text *text)
 {
     struct reconcile_holders holders = reconcile_holders(core, collection);
 
-    if (holders.live_count > 0) {
-        text_add(text,
-                 "collection %s (%" PRId64 ") is being released: node %" PRId64
-                 " may still hold copies",
-                 collection->row.name, collection->row.collection_id, holders.node_id);
-        return QN_STATUS_BUSY;
-    }
+    if (holders.live_count == 0)
+        return QN_STATUS_OK;
+    text_add(text,
+             "collection %s (%" PRId64 ") is being released: node %" PRId64
+             " may still hold copies",
+             collection->row.name, collection->row.collection_id, holders.node_id);
+    return QN_STATUS_BUSY;
+}
+
+/* Only once the new edition has its place: a load that is refused leaves the release going on. */
+static void forget_ceasing(struct core *core, struct catalog_collection *collection)
+{
+    struct reconcile_holders holders = reconcile_holders(core, collection);
+
     if (holders.silent_count > 0)
         outbox_note(core->out, true,
                     "collection %s (%" PRId64 ") is loaded anew while node %" PRId64
                     " is silent and may hold old copies",
                     collection->row.name, collection->row.collection_id, holders.node_id);
     catalog_remove_collection(&core->catalog, collection, core->out);
-    return QN_STATUS_OK;
 }
 
 /* ---- placement
@@ -326,9 +332,11 @@ enum qn_status api_load(struct core *core, const struct coord_request *request,
     if (status == QN_STATUS_OK && known != NULL && !known->row.ceasing)
         return load_again(core, known, manifest, text);
     if (status == QN_STATUS_OK && known != NULL)
-        status = forget_ceasing(core, known, text);
+        status = check_ceasing(core, known, text);
     if (status == QN_STATUS_OK)
         status = place(core, request, manifest, &plan, text);
+    if (status == QN_STATUS_OK && known != NULL)
+        forget_ceasing(core, known);
     if (status == QN_STATUS_OK)
         adopt_plan(core, manifest, &plan, text);
     free(plan.nodes);
