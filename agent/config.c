@@ -194,13 +194,19 @@ static int on_file_line(void *owner, const char *section, const char *name, cons
 static enum qn_status read_file(const char *path, struct config *config, struct qn_error *error)
 {
     struct file_reading reading = {.config = config, .path = path, .error = error};
-    int line = ini_parse(path, on_file_line, &reading);
+    FILE *file = fopen(path, "re");
 
-    if (reading.failed)
-        return error->status;
-    if (line < 0)
+    if (file == NULL)
         return error_set(error, QN_STATUS_CONFIG, "%.100s: cannot be read: %s", path,
                          strerror(errno));
+    int line = ini_parse_file(file, on_file_line, &reading);
+    bool unread =
+        ferror(file) != 0; /* inih takes it for the end: a folder would be an empty file */
+    (void)fclose(file);
+    if (reading.failed)
+        return error->status;
+    if (line < 0 || unread)
+        return error_set(error, QN_STATUS_CONFIG, "%.100s: cannot be read", path);
     if (line > 0)
         return error_set(error, QN_STATUS_CONFIG, "%.100s: line %d: not `key = value`", path, line);
     return QN_STATUS_OK;

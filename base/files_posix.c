@@ -144,7 +144,8 @@ static enum qn_status posix_read_small(void *self, const char *path, void *ret_b
 static enum qn_status write_whole(const char *path, const void *bytes, size_t size,
                                   struct qn_error *error)
 {
-    CLEANUP(fd_closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    CLEANUP(fd_closep)
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0644);
     const char *rest = bytes;
 
     if (fd < 0)

@@ -162,6 +162,14 @@ static void bad_files_are_named(void **state)
     assert_non_null(strstr(error.text, "/nowhere/at/all"));
 }
 
+static void a_folder_is_no_configuration(void **state)
+{
+    (void)state;
+    assert_int_equal(read_line("--node-id 1 --bus nats://h:1 --state-dir d --config /"),
+                     QN_STATUS_CONFIG);
+    assert_string_equal(error.text, "/: cannot be read");
+}
+
 static void the_environment_is_the_last_resort(void **state)
 {
     (void)state;
@@ -186,6 +194,7 @@ int main(void)
         cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(a_file_is_read_and_flags_win),
         cmocka_unit_test(bad_files_are_named),
+        cmocka_unit_test(a_folder_is_no_configuration),
         cmocka_unit_test(the_environment_is_the_last_resort),
     };
 

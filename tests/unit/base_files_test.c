@@ -87,6 +87,10 @@ static void a_fifo_is_refused_at_once(void **state)
     assert_non_null(strstr(error.text, "not a regular file"));
     assert_int_equal(files.ops->read_small(files.self, path_of("a"), bytes, 2, &size, &error),
                      QN_STATUS_IO);
+    assert_int_equal(mkfifo(path_of("a.tmp"), 0600), 0);
+    assert_int_equal(files.ops->write_durable(files.self, path_of("a"), "x", 1, &error),
+                     QN_STATUS_IO);
+    assert_int_equal(unlink(path_of("a.tmp")), 0);
 }
 
 static void a_file_that_is_too_large_is_refused(void **state)
