@@ -12,6 +12,10 @@ qnode_test(segstore_topk_test unit/segstore_topk_test.c LIBS segstore_fixture)
 qnode_test(segstore_vectors_test unit/segstore_vectors_test.c LIBS segstore_fixture)
 qnode_test(kernels_test unit/kernels_test.c LIBS segstore)
 
+set(DAMAGES 300)
+if(QNODE_SANITIZE MATCHES "thread") # one thread, and slow to start
+  set(DAMAGES 30)
+endif()
 add_test(NAME e2e_qseg_corruption COMMAND
-  ${CMAKE_CURRENT_SOURCE_DIR}/e2e/qseg_corruption.sh ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+  ${CMAKE_CURRENT_SOURCE_DIR}/e2e/qseg_corruption.sh ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${DAMAGES})
 set_tests_properties(e2e_qseg_corruption PROPERTIES TIMEOUT 300)

@@ -34,6 +34,7 @@ target_link_libraries(qnode-sim PRIVATE agent coordinator channel segstore base)
 math(EXPR SIM_SEEDS "200 / ${TEST_DIVISOR}")
 add_test(NAME sim_${SIM_SEEDS}_seeds COMMAND qnode-sim --seeds ${SIM_SEEDS})
 set_tests_properties(sim_${SIM_SEEDS}_seeds PROPERTIES TIMEOUT 300)
+math(EXPR SAME_SEEDS "(16 + ${TEST_DIVISOR}) / (2 * ${TEST_DIVISOR})")
 add_test(NAME sim_same_seed_same_trace
-  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/same_trace $<TARGET_FILE:qnode-sim>)
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/same_trace $<TARGET_FILE:qnode-sim> ${SAME_SEEDS})
 set_tests_properties(sim_same_seed_same_trace PROPERTIES TIMEOUT 120)
