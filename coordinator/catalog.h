@@ -51,6 +51,7 @@ struct catalog_move {
     uint64_t shown_ms;       /* since when the view lists both copies; 0: not yet */
     uint64_t asked_ms;       /* the release was asked for last; 0: never since this start */
     bool held;               /* and the source said no */
+    uint64_t doubted_ms;     /* when it last did; 0: not in doubt */
     unsigned trouble;        /* enum handoff_trouble that reason speaks of */
     struct qn_epoch follows; /* the view before the one without the source */
     enum { CATALOG_MOVE_WAITS, CATALOG_MOVE_READY, CATALOG_MOVE_ASKS } due; /* of this step */

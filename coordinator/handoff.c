@@ -27,8 +27,10 @@
  *
  * Why a move goes back: when the target is lost in overlap, the view drops it by itself (it does
  * not report the copy) and the move loads again, with the same epoch. When it is lost in releasing,
- * the source holds its release (its witness did not answer) and serves on; we want it again, same
- * epoch, same transaction, and the view lists it. If we are wrong and the source did go meanwhile,
+ * the source holds its release (its witness did not answer) and serves on. That is known seconds
+ * before the target counts as silent, and until then no view would list a copy that answers: we
+ * want the source again at once, same epoch, same transaction, the view lists it, and the move goes
+ * on when the target is heard of again. If we are wrong and the source did go meanwhile,
  * its receipt or its report says so: either the move is done, or the source's copy, wanted again,
  * is refused EPOCH_STALE and loaded with a new epoch. Both end with every segment served.
  *
@@ -215,6 +217,14 @@ static void look_for_trouble(struct core *core, struct catalog_move *move,
     move->dst_boot = node->boot;
 }
 
+/* The source found no witness in it, and it has not been heard of since. */
+static bool is_in_doubt(const struct core *core, const struct catalog_move *move)
+{
+    const struct cluster_node *node = cluster_find(&core->cluster, move->row.dst_node_id);
+
+    return move->doubted_ms != 0 && node != NULL && node->heard_ms <= move->doubted_ms;
+}
+
 static void step_loading(struct core *core, struct catalog_move *move)
 {
     enum cluster_standing target = target_of(core, move);
@@ -222,8 +232,9 @@ static void step_loading(struct core *core, struct catalog_move *move)
     look_for_trouble(core, move, target);
     if (target == CLUSTER_LOADING)
         clear_reason(core, move);
-    if (target != CLUSTER_SERVING)
+    if (target != CLUSTER_SERVING || is_in_doubt(core, move))
         return;
+    move->doubted_ms = 0;
     move->row.reason[0] = '\0';
     move->row.loaded_wall_ms = core->wall_ms;
     handoff_move_to(core, move, HANDOFF_OVERLAP);
@@ -234,7 +245,6 @@ static void step_loading(struct core *core, struct catalog_move *move)
 static void go_back(struct core *core, struct catalog_move *move, enum cluster_standing target)
 {
     const struct cluster_node *node = cluster_find(&core->cluster, move->row.dst_node_id);
-    struct catalog_collection *collection = segment_of(core, move)->collection;
     const char *when = phases[move->row.phase].name;
     enum handoff_trouble trouble =
         target == CLUSTER_SILENT ? HANDOFF_TROUBLE_SILENT : HANDOFF_TROUBLE_LOST;
@@ -251,8 +261,6 @@ static void go_back(struct core *core, struct catalog_move *move, enum cluster_s
     move->row.attempts++;
     if (node != NULL)
         move->dst_boot = node->boot;
-    if (view_is_known(core, collection) && view_update(core, collection, false))
-        view_publish(core, collection);
     handoff_move_to(core, move, HANDOFF_LOADING);
     move->trouble = trouble;
 }
@@ -297,6 +305,15 @@ static void undo(struct core *core, struct catalog_move *move, enum cluster_stan
     go_back(core, move, target);
 }
 
+static void undo_held(struct core *core, struct catalog_move *move)
+{
+    (void)catalog_want(segment_of(core, move), move->row.src_node_id, move->row.src_epoch,
+                       core->out);
+    handoff_move_to(core, move, HANDOFF_LOADING);
+    move->trouble = HANDOFF_TROUBLE_HELD;
+    move->doubted_ms = core->now_ms;
+}
+
 static bool asked_lately(const struct core *core, const struct catalog_move *move)
 {
     return move->asked_ms != 0 && core->now_ms - move->asked_ms < CORE_REPEAT_MS;
@@ -328,6 +345,10 @@ static void step_releasing(struct core *core, struct catalog_move *move)
         return;
     if (move->trouble == HANDOFF_TROUBLE_SOURCE_SILENT)
         clear_reason(core, move);
+    if (move->held && target == CLUSTER_SERVING && source == CLUSTER_SERVING) {
+        undo_held(core, move);
+        return;
+    }
     if (target == CLUSTER_SERVING) {
         move->dst_boot = cluster_find(&core->cluster, move->row.dst_node_id)->boot;
         if (!asked_lately(core, move))
