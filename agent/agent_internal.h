@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 #include "agent/agent_state.h"
 #include "agent/holding.h"
+#include "agent/memory.h"
 #include "agent/node.h"
 #include "base/arena.h"
 #include "base/ring.h"
@@ -14,7 +15,7 @@
 #include "segstore/store.h"
 
 enum {
-    AGENT_INBOX_BYTES_MAX = 64 << 20, /* waiting in one inbox; more is dropped and counted */
+    AGENT_INBOX_BYTES_MAX = 12 << 20, /* waiting in one inbox; more is dropped and counted */
     AGENT_EVENTS_SLOTS = 16384,       /* >= loads + 2 x copies + searches in flight: never full */
     AGENT_COMMANDS_PER_TURN = 256,
     AGENT_SEARCHES_PER_TURN = 32,    /* so that control is never starved */
@@ -37,6 +38,11 @@ struct inbox {
     _Atomic uint64_t bytes; /* of the messages that wait */
     _Atomic uint64_t *dropped_total;
 };
+
+/* The ledger does not count what waits; the rest is for tables and the search that runs when all is
+ * full. Else a flood of messages would get a full node killed by its cgroup. */
+_Static_assert(INBOX_COUNT *AGENT_INBOX_BYTES_MAX <= MEMORY_HEADROOM_MIN_BYTES * 5 / 8,
+               "full inboxes must fit the headroom");
 
 struct search_job;
 

@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define V1_NO_LIMIT      (UINT64_C(1) << 62)
-#define HEADROOM_MINIMUM (UINT64_C(64) << 20)
+#define V1_NO_LIMIT (UINT64_C(1) << 62)
 
 enum { LINE_BYTES = 4096, HEADROOM_PER_CENT = 2 };
 
@@ -246,8 +245,8 @@ struct memory_budget memory_budget(const struct memory_truth *truth, uint64_t co
         budget.source = "cgroup limit";
     }
     budget.headroom_bytes = ceiling / 100 * HEADROOM_PER_CENT;
-    if (budget.headroom_bytes < HEADROOM_MINIMUM)
-        budget.headroom_bytes = HEADROOM_MINIMUM;
+    if (budget.headroom_bytes < MEMORY_HEADROOM_MIN_BYTES)
+        budget.headroom_bytes = MEMORY_HEADROOM_MIN_BYTES;
     budget.bytes = ceiling > budget.headroom_bytes ? ceiling - budget.headroom_bytes : 0;
     if (configured_bytes > 0 && (configured_bytes <= budget.bytes || ceiling == 0)) {
         budget.bytes = configured_bytes;

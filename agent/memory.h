@@ -19,8 +19,11 @@ void memory_read(const char *root, struct memory_truth *ret_truth);
 /* RssAnon alone, cheap. */
 uint64_t memory_read_anon(const char *root);
 
+enum { MEMORY_HEADROOM_MIN_BYTES = 64 << 20 };
+
 /* What admission may promise: min(configured, cgroup limit, MemTotal) less a headroom of
- * max(64 MiB, 2 %) for what the ledger does not count. A configured budget (0: none) that leaves
+ * max(64 MiB, 2 %) for what the ledger does not count: tables, inboxes, one search when all is
+ * full. A configured budget (0: none) that leaves
  * that headroom is taken exactly. */
 struct memory_budget {
     uint64_t bytes;
