@@ -3,13 +3,12 @@ add_executable(scripted-coordinator ${CMAKE_CURRENT_SOURCE_DIR}/e2e/scripted_coo
   ${CMAKE_CURRENT_SOURCE_DIR}/e2e/script.c)
 target_link_libraries(scripted-coordinator PRIVATE channel segstore base)
 
-find_package(Python3 REQUIRED COMPONENTS Interpreter)
 set(E2E kill foreign)
 if(NOT QNODE_SANITIZE) # a sanitizer's own threads sleep
   list(APPEND E2E strace)
 endif()
 foreach(name ${E2E})
-  add_test(NAME e2e_${name} COMMAND ${Python3_EXECUTABLE}
+  add_test(NAME e2e_${name} COMMAND python3
     ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${name}_test.py ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
   set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 400 RUN_SERIAL ON)
 endforeach()
