@@ -124,16 +124,26 @@ static void check_string(struct codec *codec, const char *field, const char *tex
         codec_fail(codec, field, "not UTF-8");
 }
 
+static bool has_control(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            return true;
+    return false;
+}
+
+bool codec_name_is_valid(const char *text)
+{
+    return strlen(text) <= LIMIT_NAME_BYTES && is_utf8(text) && !has_control(text);
+}
+
 void codec_check_name(struct codec *codec, const char *field, const char *text)
 {
     if (text == NULL)
         return;
     check_string(codec, field, text, LIMIT_NAME_BYTES);
-    for (const char *at = text; *at != '\0'; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7f) {
-            codec_fail(codec, field, "a control character");
-            return;
-        }
+    if (has_control(text))
+        codec_fail(codec, field, "a control character");
 }
 
 void codec_check_path(struct codec *codec, const char *field, const char *text)

@@ -164,6 +164,7 @@ static void list_segments(struct core *core, const struct message *request,
 
 /* ---- collections ----------------------------------------------------------------------------- */
 
+/* Sealed segments only: the others are never loaded, and who waits for all would wait for ever. */
 static struct collection_info info_of_collection(struct core *core,
                                                  const struct catalog_collection *collection)
 {
@@ -171,7 +172,6 @@ static struct collection_info info_of_collection(struct core *core,
         .collection_id = collection->row.collection_id,
         .name = outbox_strdup(core->out, collection->row.name),
         .folder = outbox_strdup(core->out, collection->row.folder),
-        .segments_count = (uint32_t)collection->segments.count,
         .metric = collection->row.metric,
         .dim = collection->row.dim,
         .version = collection->version,
@@ -180,6 +180,9 @@ static struct collection_info info_of_collection(struct core *core,
 
     for (size_t i = 0; i < collection->segments.count; i++) {
         const struct catalog_segment *segment = collection->segments.entries[i].item;
+        if (segment->state != QN_SEGMENT_SEALED)
+            continue;
+        info.segments_count++;
         info.segments_serving += view_serves(core, segment);
         info.num_rows += segment->num_rows;
         info.mem_size += segment->mem_size;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * LOAD_COLLECTION and RELEASE_COLLECTION. */
 #include "coordinator/api.h"
+
+#include "channel/codec.h"
 #include "coordinator/grow.h"
 #include "coordinator/handoff.h"
 #include "coordinator/planner.h"
@@ -39,6 +41,16 @@ static enum qn_status check_manifest(const struct core *core, const struct manif
     const struct catalog_collection *named =
         catalog_collection_named(&core->catalog, manifest->name);
 
+    if (manifest->collection_id <= 0) {
+        text_add(text, "collection_id %" PRId64 ": a positive number is wanted",
+                 manifest->collection_id);
+        return QN_STATUS_INVALID;
+    }
+    if (!codec_name_is_valid(manifest->name)) {
+        text_add(text, "collection %" PRId64 ": its name holds control characters",
+                 manifest->collection_id);
+        return QN_STATUS_INVALID;
+    }
     if (manifest->name[0] == '\0' || strlen(manifest->name) >= LIMIT_NAME_BYTES ||
         strlen(manifest->folder) >= LIMIT_PATH_BYTES) {
         text_add(text, "collection %" PRId64 ": its name or folder is empty or too long",

@@ -83,6 +83,25 @@ static void growing_segments_are_named_and_not_loaded(void **state)
     assert_int_equal(world->view.items_count, 2);
     world_balance(world, 1, 2, 2);
     assert_answer(world, QN_STATUS_INVALID, "segment 2 is Growing");
+    world_ask(world, COORD_LIST_COLLECTIONS, "");
+    assert_int_equal(world->answer_segments, 2);
+    assert_int_equal(world->answer_serving, 2);
+}
+
+/* It would be kept, and no list that names it could ever be sent. */
+static void a_manifest_that_no_message_can_carry_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct manifest *manifest = world_manifest(2);
+
+    manifest->name[0] = '\n';
+    load(world, manifest, 1);
+    assert_answer(world, QN_STATUS_INVALID, "collection 7: its name holds control characters");
+    manifest = world_manifest(2);
+    manifest->collection_id = 0;
+    load(world, manifest, 1);
+    assert_answer(world, QN_STATUS_INVALID, "collection_id 0: a positive number is wanted");
+    assert_int_equal(world->core->catalog.collections.count, 0);
 }
 
 static void a_node_that_does_not_report_is_named(void **state)
@@ -239,6 +258,7 @@ int main(void)
         TEST(a_collection_is_spread_over_all_nodes),
         TEST(loading_again_answers_with_the_state),
         TEST(growing_segments_are_named_and_not_loaded),
+        TEST(a_manifest_that_no_message_can_carry_is_refused),
         TEST(a_node_that_does_not_report_is_named),
         TEST(a_collection_that_fits_nowhere_is_refused_with_figures),
         TEST(a_segment_id_of_another_collection_is_a_conflict),

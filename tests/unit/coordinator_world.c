@@ -111,6 +111,11 @@ static void take_answer(struct world *world, const struct coord_answer *answer)
     world->answer_pages = answer->pages;
     world->answer_moves += answer->moves_count;
     world->answer_collections += answer->collections_count;
+    if (answer->collections_count > 0) {
+        const struct collection_info *last = &answer->collections[answer->collections_count - 1];
+        world->answer_segments = last->segments_count;
+        world->answer_serving = last->segments_serving;
+    }
     (void)snprintf(world->answer_text, sizeof world->answer_text, "%s", answer->text);
 }
 

@@ -92,6 +92,7 @@ struct world {
     enum qn_status answer_status; /* of the last answer */
     char answer_text[4096];
     size_t answer_pages, answer_moves, answer_collections;
+    uint32_t answer_segments, answer_serving; /* of the last collection in it */
     uint64_t request_id;
 };
 
