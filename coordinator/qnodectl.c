@@ -57,7 +57,8 @@ static const struct verb verbs[] = {
      "qnodectl search --collection C --query F.fbin --k K [--limit-queries N]\n"
      "                [--deadline-ms N]",
      "Searches and prints the hits and the verdict. COMPLETE: every readable segment\n"
-     "was searched. PARTIAL: the missing ones are listed, each with its reason; exit 1.\n",
+     "was searched. PARTIAL: the missing ones are listed, each with its reason, and\n"
+     "the exit code is 1.\n",
      "  qnodectl search --collection words --query q.fbin --k 10 --limit-queries 5\n"},
 };
 

@@ -24,7 +24,7 @@ static void print_progress(const struct ctl_move *move)
     printf("segment %" PRId64 "  %" PRId64 " -> %" PRId64 "  %s", info->segment_id,
            info->src_node_id, info->dst_node_id, move->phase);
     if (phase_is(move, "done"))
-        printf(": %s given back, RSS %s -> %s, waited %" PRIu64 " ms",
+        printf(": %s back, RSS %s -> %s, waited %" PRIu64 " ms",
                table_bytes(info->released_bytes, bytes), table_bytes(info->rss_before, before),
                table_bytes(info->rss_after, after), info->waited_ms);
     else if (move->reason[0] != '\0')

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,34 +60,45 @@ int ctl_fail(const struct qn_error *error)
 
 struct find_collection {
     const char *name;
+    int64_t number; /* the name read as an id; 0: it is none */
     int64_t found_id;
+    bool is_named;
 };
 
 static void find_collection(void *owner, const struct coord_answer *answer)
 {
     struct find_collection *find = owner;
 
-    for (size_t i = 0; i < answer->collections_count; i++)
-        if (strcmp(answer->collections[i].name, find->name) == 0)
-            find->found_id = answer->collections[i].collection_id;
+    for (size_t i = 0; i < answer->collections_count; i++) {
+        const struct collection_info *info = &answer->collections[i];
+        bool is_named = strcmp(info->name, find->name) == 0;
+        if (!is_named && (find->is_named || info->collection_id != find->number))
+            continue;
+        find->is_named = is_named;
+        find->found_id = info->collection_id;
+    }
+}
+
+/* 0: no id. */
+static int64_t number_of(const char *name)
+{
+    char *end;
+
+    errno = 0;
+    long long number = strtoll(name, &end, 10);
+    return *end == '\0' && errno == 0 && number > 0 ? number : 0;
 }
 
 enum qn_status ctl_collection_id(struct ctl *ctl, const char *name, int64_t *ret_id,
                                  struct qn_error *error)
 {
-    char *end;
-    long long number = strtoll(name, &end, 10);
-    struct find_collection find = {.name = name};
+    struct find_collection find = {.name = name, .number = number_of(name)};
     struct coord_request request = {.verb = COORD_LIST_COLLECTIONS};
 
-    if (*end == '\0' && number > 0) {
-        *ret_id = number;
-        return QN_STATUS_OK;
-    }
     if (ctl_call(ctl, &request, find_collection, &find, error) != QN_STATUS_OK)
         return error->status;
     if (find.found_id == 0)
-        return error_set(error, QN_STATUS_NOT_FOUND, "no collection is named %s", name);
+        return error_set(error, QN_STATUS_NOT_FOUND, "no collection has the name or id %s", name);
     *ret_id = find.found_id;
     return QN_STATUS_OK;
 }

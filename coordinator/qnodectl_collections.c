@@ -10,12 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAIT_STEP_MS = 100, FAILURES_MAX = 256 };
+enum { WAIT_STEP_MS = 100 };
 
 /* A collection as last seen. */
 struct seen {
     int64_t collection_id;
-    const char *folder; /* to find it by, when the answer to the load does not name it */
     char name[LIMIT_NAME_BYTES];
     uint32_t segments_count, serving_count;
     uint64_t rows_count, bytes;
@@ -24,8 +23,8 @@ struct seen {
 
 /* Segments whose last try to load failed. */
 struct failures {
-    int64_t segment_ids[FAILURES_MAX];
-    size_t count;
+    int64_t *segment_ids; /* malloc */
+    size_t count, capacity;
 };
 
 static void on_collections(void *owner, const struct coord_answer *answer)
@@ -34,12 +33,9 @@ static void on_collections(void *owner, const struct coord_answer *answer)
 
     for (size_t i = 0; i < answer->collections_count; i++) {
         const struct collection_info *info = &answer->collections[i];
-        bool same = seen->collection_id != 0 ? info->collection_id == seen->collection_id
-                                             : strcmp(info->folder, seen->folder) == 0;
-        if (!same)
+        if (info->collection_id != seen->collection_id)
             continue;
         seen->found = true;
-        seen->collection_id = info->collection_id;
         (void)snprintf(seen->name, sizeof seen->name, "%s", info->name);
         seen->segments_count = info->segments_count;
         seen->serving_count = info->segments_serving;
@@ -62,10 +58,19 @@ static void failures_set(struct failures *failures, int64_t segment_id, bool fai
 
     while (i < failures->count && failures->segment_ids[i] != segment_id)
         i++;
-    if (!failed && i < failures->count)
+    if (!failed && i < failures->count) {
         failures->segment_ids[i] = failures->segment_ids[--failures->count];
-    if (failed && i == failures->count && i < FAILURES_MAX)
-        failures->segment_ids[failures->count++] = segment_id;
+        return;
+    }
+    if (!failed || i < failures->count || i == LIMIT_SEGMENTS_PER_VIEW_MAX)
+        return;
+    if (failures->count == failures->capacity) {
+        failures->capacity = failures->capacity * 2 + 64;
+        failures->segment_ids =
+            reallocarray(failures->segment_ids, failures->capacity, sizeof(int64_t));
+        CHECK(failures->segment_ids != NULL);
+    }
+    failures->segment_ids[failures->count++] = segment_id;
 }
 
 /* Takes receipts for one step of waiting. */
@@ -90,11 +95,10 @@ static void watch(struct qn_feed *feed, struct failures *failures)
     }
 }
 
-static enum qn_status wait_serving(struct ctl *ctl, struct qn_feed *feed, struct seen *seen,
-                                   struct qn_error *error)
+static enum qn_status wait_counting(struct ctl *ctl, struct qn_feed *feed, struct seen *seen,
+                                    struct failures *failures, struct qn_error *error)
 {
     uint64_t deadline_ms = ctl_now_ms() + (uint64_t)ctl->arguments->timeout_s * 1000;
-    struct failures failures = {.count = 0};
     uint32_t said = UINT32_MAX;
 
     for (;;) {
@@ -106,17 +110,27 @@ static enum qn_status wait_serving(struct ctl *ctl, struct qn_feed *feed, struct
         said = seen->found ? seen->serving_count : said;
         if (seen->found && seen->serving_count == seen->segments_count)
             return QN_STATUS_OK;
-        if (failures.count > 0 && failures.count + seen->serving_count >= seen->segments_count)
+        if (failures->count > 0 && failures->count + seen->serving_count >= seen->segments_count)
             return error_set(error, QN_STATUS_INCOMPLETE,
                              "%zu of %u segments failed to load (reasons above; the coordinator "
                              "goes on trying)",
-                             failures.count, seen->segments_count);
+                             failures->count, seen->segments_count);
         if (ctl_now_ms() >= deadline_ms)
             return error_set(error, QN_STATUS_TIMEOUT,
                              "%u of %u segments serving after %u s; the load goes on",
                              seen->serving_count, seen->segments_count, ctl->arguments->timeout_s);
-        watch(feed, &failures);
+        watch(feed, failures);
     }
+}
+
+static enum qn_status wait_serving(struct ctl *ctl, struct qn_feed *feed, struct seen *seen,
+                                   struct qn_error *error)
+{
+    struct failures failures = {.count = 0};
+    enum qn_status status = wait_counting(ctl, feed, seen, &failures, error);
+
+    free(failures.segment_ids);
+    return status;
 }
 
 static void print_loaded(const struct ctl *ctl, const struct seen *seen)
@@ -142,15 +156,30 @@ static void print_loaded(const struct ctl *ctl, const struct seen *seen)
     doc_free(row);
 }
 
+struct loading {
+    struct ctl *ctl;
+    struct seen *seen;
+};
+
+static void on_load(void *owner, const struct coord_answer *answer)
+{
+    struct loading *loading = owner;
+
+    for (size_t i = 0; i < answer->collections_count; i++)
+        loading->seen->collection_id = answer->collections[i].collection_id;
+    ctl_say_text(loading->ctl, answer);
+}
+
 static int load_folder(struct ctl *ctl, struct qn_feed *feed, const char *folder)
 {
     struct coord_request request = {.verb = COORD_LOAD_COLLECTION,
                                     .folder = folder,
                                     .dst_node_ids = ctl->arguments->nodes.values,
                                     .dst_node_ids_count = ctl->arguments->nodes.count};
-    struct seen seen = {.folder = folder};
+    struct seen seen = {.found = false};
+    struct loading loading = {.ctl = ctl, .seen = &seen};
     struct qn_error error = {0};
-    enum qn_status status = ctl_call(ctl, &request, ctl_say_text, ctl, &error);
+    enum qn_status status = ctl_call(ctl, &request, on_load, &loading, &error);
 
     if (status == QN_STATUS_OK && ctl->arguments->wait)
         status = wait_serving(ctl, feed, &seen, &error);

@@ -202,13 +202,13 @@ static void put_collection_cells(struct table *table, const struct collection_in
     char text[TABLE_UNIT_BYTES];
 
     table_cell(table, "%" PRId64, info->collection_id);
-    table_cell(table, "%s", info->name);
     table_cell(table, "%u of %u", info->segments_serving, info->segments_count);
     table_cell(table, "%s", table_count(info->num_rows, text));
     table_cell(table, "%s", table_bytes(info->mem_size, text));
     table_cell(table, "%s", qn_metric_name(info->metric));
     table_cell(table, "%u", info->dim);
     table_cell(table, "%" PRIu64 ".%" PRIu64, info->version.term, info->version.version);
+    table_cell(table, "%s", info->name);
 }
 
 static void on_collections(void *owner, const struct coord_answer *answer)
@@ -226,8 +226,8 @@ static void on_collections(void *owner, const struct coord_answer *answer)
 int ctl_collections_list(struct ctl *ctl)
 {
     static const struct table_column columns[] = {
-        {"collection", true}, {"name", false},   {"serving", true}, {"num_rows", true},
-        {"mem_size", true},   {"metric", false}, {"dim", true},     {"version", true},
+        {"collection", true}, {"serving", true}, {"num_rows", true}, {"mem_size", true},
+        {"metric", false},    {"dim", true},     {"version", true},  {"name", false},
     };
     struct listing listing = {.table = table_new(columns, COUNT_OF(columns))};
     struct coord_request request = {.verb = COORD_LIST_COLLECTIONS};

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -59,9 +60,10 @@ int ctl_usage(const char *format, ...)
 static bool parse_number(const char *text, int64_t min, int64_t max, int64_t *ret_value)
 {
     char *end;
-    long long value = strtoll(text, &end, 10);
 
-    if (*text == '\0' || *end != '\0' || value < min || value > max)
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || errno != 0 || value < min || value > max)
         return false;
     *ret_value = value;
     return true;

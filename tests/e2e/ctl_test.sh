@@ -87,13 +87,27 @@ json_has "collectionID copyState mem_size nodeID num_rows partitionID segmentID 
 expect 0 "COMPLETE" qnodectl search --collection small --query "$work/base.fbin" --k 3 \
   --limit-queries 4
 expect 2 "add --limit-queries" qnodectl search --collection 5 --query "$work/base.fbin" --k 3
-expect 1 "no collection is named" qnodectl search --collection big --query "$work/base.fbin" --k 3 \
+expect 1 "no collection has the name or id big" qnodectl search --collection big \
+  --query "$work/base.fbin" --k 3 --limit-queries 1
+expect 1 "no collection has the name or id 99" qnodectl search --collection 99 \
+  --query "$work/base.fbin" --k 3 --limit-queries 1
+expect 2 "99999999999999999999 is no value for --segments" qnodectl load-balance --src 1 --dst 2 \
+  --segments 99999999999999999999
+
+# A Growing segment is not waited for; a name of digits is a name before it is an id.
+qseg build --input "$work/base.fbin" --metric l2 --index flat --collection 6 --name 5 \
+  --segment 601 --rows-per-segment 1000 --out-dir "$work/growing" >>"$work/gen.log"
+sed -i '0,/Sealed/ s/Sealed/Growing/' "$work/growing/collection.json"
+expect 0 "3 of 3 segments serving" qnodectl collections load "$work/growing" --wait --timeout-s 20
+expect 0 "Growing" qnodectl segments --collection 5
+expect 0 "3 of 3 segments, " qnodectl search --collection 5 --query "$work/base.fbin" --k 3 \
   --limit-queries 1
+expect 0 "are released after" qnodectl collections release 5
 
 expect 0 "2 of 2 moves done" qnodectl load-balance --src 1 --dst 2 --wait --timeout-s 30
 expect 0 '"phase": "done"' qnodectl moves -o json
 expect 0 "done" qnodectl moves
-all_on_2() { [ "$(qnodectl segments -o json | grep -c '"nodeID": 2')" = 4 ]; }
+all_on_2() { [ "$(qnodectl segments --collection small -o json | grep -c '"nodeID": 2')" = 4 ]; }
 until_true all_on_2
 checks=$((checks + 1))
 expect 0 "2 of 2 moves done" qnodectl load-balance --src 2 --dst 1 --segments 501,503 --wait
