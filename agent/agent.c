@@ -203,13 +203,13 @@ static bool take_commands(struct agent *agent, enum inbox_kind kind)
 static bool take_events(struct agent *agent)
 {
     struct agent_event *event;
-    bool any = false;
+    unsigned taken = 0;
 
-    while ((event = ring_pop(&agent->events)) != NULL) {
+    while (taken < AGENT_EVENTS_PER_TURN && (event = ring_pop(&agent->events)) != NULL) {
         agent_take_event(agent, event);
-        any = true;
+        taken++;
     }
-    return any;
+    return taken > 0;
 }
 
 /* When more than half of the inbox is taken, searches are answered BUSY until it is not: a client

@@ -24,7 +24,9 @@ struct agent_options {
     /* Fills the figures that only the host knows (anon, locked, limit, available, heap); NULL:
      * zeros. */
     void (*read_memory)(void *owner, struct memory_report *report);
-    void *read_memory_owner;
+    /* RssAnon alone, twice for each unmapping, so it must be cheap; NULL: zero. */
+    uint64_t (*read_anon)(void *owner);
+    void *read_memory_owner;    /* of both */
     struct transport transport; /* stays the caller's */
     struct files files;
     struct clock clock;

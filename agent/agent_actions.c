@@ -111,11 +111,9 @@ static void undrain(struct agent *agent, int64_t segment_id)
 
 static uint64_t read_anon(struct agent *agent)
 {
-    struct memory_report report = {0};
-
-    if (agent->options.read_memory != NULL)
-        agent->options.read_memory(agent->options.read_memory_owner, &report);
-    return report.anon_bytes;
+    if (agent->options.read_anon == NULL)
+        return 0;
+    return agent->options.read_anon(agent->options.read_memory_owner);
 }
 
 static void unmap(struct agent *agent, int64_t segment_id)

@@ -18,6 +18,7 @@ enum {
     AGENT_INBOX_BYTES_MAX = 12 << 20, /* waiting in one inbox; more is dropped and counted */
     AGENT_EVENTS_SLOTS = 16384,       /* >= loads + 2 x copies + searches in flight: never full */
     AGENT_COMMANDS_PER_TURN = 256,
+    AGENT_EVENTS_PER_TURN = 64,      /* so that searches are never starved: some unmap */
     AGENT_SEARCHES_PER_TURN = 32,    /* so that control is never starved */
     AGENT_TURNS_MAX = 64,            /* per agent_poll, so that its caller is never starved */
     AGENT_ACTIVE_BUCKETS = 1024,     /* of searches under way */

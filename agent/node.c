@@ -259,20 +259,6 @@ static bool event_step(struct node_turn *turn, const struct node_event *event)
     return true;
 }
 
-uint64_t node_digest_of(const struct node *node)
-{
-    uint64_t digest = 0;
-
-    for (size_t i = 0; i < node->copies_count; i++) {
-        const struct node_copy *copy = node_copy_at(node, i);
-        uint64_t words[] = {digest, (uint64_t)copy->segment_id, (uint64_t)copy->state,
-                            copy->epoch.term, copy->epoch.version};
-
-        digest = hash64(words, sizeof words);
-    }
-    return digest;
-}
-
 static void check_sums(const struct node *node)
 {
     const struct ledger *ledger = &node->ledger;
@@ -293,8 +279,6 @@ void node_step(struct node *node, const struct node_event *event, struct node_ac
         return;
     turn.command = NULL;
     node_release_pump(&turn);
-    if (turn.changed)
-        node->digest = node_digest_of(node);
     if (turn.changed || turn.report)
         (void)node_say_action(&turn, NODE_ACTION_REPORT, 0);
     check_sums(node);
@@ -350,5 +334,14 @@ const struct node_counters *node_counters(const struct node *node)
 
 uint64_t node_copies_digest(const struct node *node)
 {
-    return node->digest;
+    uint64_t digest = 0;
+
+    for (size_t i = 0; i < node->copies_count; i++) {
+        const struct node_copy *copy = node_copy_at(node, i);
+        uint64_t words[] = {digest, (uint64_t)copy->segment_id, (uint64_t)copy->state,
+                            copy->epoch.term, copy->epoch.version};
+
+        digest = hash64(words, sizeof words);
+    }
+    return digest;
 }

@@ -153,7 +153,7 @@ bool node_reserve_scratch(struct node *node, uint64_t bytes);
 void node_release_scratch(struct node *node, uint64_t bytes);
 const struct node_counters *node_counters(const struct node *node);
 /* hash64 chained over (id, state, epoch) of all copies in order: changes whenever one of them does.
- */
+ * In O(copies): for reports, not for each step. */
 uint64_t node_copies_digest(const struct node *node);
 /* Every invariant, in O(copies): for tests. node_step checks what it changed, always. */
 bool node_verify(const struct node *node);

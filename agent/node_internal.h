@@ -35,7 +35,6 @@ struct node {
     bool leaving;    /* SHUTDOWN was seen */
     struct ledger ledger;
     uint64_t copies_bytes; /* mem_size of all copies: the ledger without its scratch */
-    uint64_t digest;
     struct node_counters counters;
 
     uint32_t copies_count, releasing_count, releasing_cursor;
@@ -59,7 +58,7 @@ struct node_turn {
     struct node *node;
     const struct message *command; /* that is being answered, or NULL */
     struct node_actions *actions;
-    bool changed; /* a copy came, went, moved or took an epoch: digest and report follow */
+    bool changed; /* a copy came, went, moved or took an epoch: a report follows */
     bool report;  /* a report was asked for */
 };
 
@@ -134,6 +133,5 @@ void node_ask_answer(struct node_turn *turn, const struct message *message);
 void node_move(struct node_turn *turn, struct node_copy *copy, enum qn_copy_state next);
 /* To ABSENT and out of the table. */
 void node_drop(struct node_turn *turn, struct node_copy *copy);
-uint64_t node_digest_of(const struct node *node);
 
 #endif

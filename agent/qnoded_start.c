@@ -20,7 +20,7 @@ enum { CONNECT_MS = 5000, DEFAULT_LOADERS = 2 };
 
 static const char room[] = "qnoded";
 
-/* Node thread, each second and at each unmapping. */
+/* Node thread, for each report. */
 static void read_memory(void *owner, struct memory_report *report)
 {
     struct memory_truth truth;
@@ -36,6 +36,12 @@ static void read_memory(void *owner, struct memory_report *report)
     report->heap_allocated_bytes = heap.allocated_bytes;
     report->heap_resident_bytes = heap.resident_bytes;
     report->heap_retained_bytes = heap.retained_bytes;
+}
+
+static uint64_t read_anon(void *owner)
+{
+    (void)owner;
+    return memory_read_anon("");
 }
 
 static unsigned cores_count(void)
@@ -106,6 +112,7 @@ static enum qn_status open_agent(struct qnoded *qnoded, struct qn_error *error)
         .release_grace_ms = config->release_grace_ms,
         .numa_count = qnoded->numa_count,
         .read_memory = read_memory,
+        .read_anon = read_anon,
         .transport = qnoded->transport,
         .files = files_posix(),
         .clock = clock_monotonic(),

@@ -59,6 +59,27 @@ static void a_load_reports_and_a_release_gives_a_receipt(void **state)
     world_close(world);
 }
 
+/* All figures of the host cost a dozen files: for reports, not twice for each unmapping. */
+static void an_unmapping_reads_anon_alone(void **state)
+{
+    struct world *world = world_open((struct world_options){0});
+    struct world_segment *segment = make(world, 1, 1000);
+    unsigned reports = 0;
+
+    (void)state;
+    world_load_well(world, segment, 1);
+    world_release(world, 1, 1);
+    world_advance(world, 501);
+    const struct message *message = world_take(world, MESSAGE_SEGMENT_RELEASED);
+    assert_non_null(message);
+    assert_int_equal(message->segment_released.rss_before, segment->facts.resident_bytes);
+    while (world_take(world, MESSAGE_NODE_REPORT) != NULL)
+        reports++;
+    assert_int_equal(world->memory_reads, reports);
+    world_free_segment(segment);
+    world_close(world);
+}
+
 static void the_first_report_comes_at_once_and_then_one_each_second(void **state)
 {
     struct world *world = world_open((struct world_options){0});
@@ -320,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_load_reports_and_a_release_gives_a_receipt),
+        cmocka_unit_test(an_unmapping_reads_anon_alone),
         cmocka_unit_test(the_first_report_comes_at_once_and_then_one_each_second),
         cmocka_unit_test(a_report_is_given_when_asked_and_lists_are_spaced),
         cmocka_unit_test(long_lists_come_in_pages_of_one_number),

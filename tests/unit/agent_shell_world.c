@@ -112,6 +112,14 @@ static void read_memory(void *owner, struct memory_report *report)
 
     report->anon_bytes = __atomic_load_n(&world->anon_bytes, __ATOMIC_SEQ_CST);
     report->available_bytes = 123456;
+    world->memory_reads++;
+}
+
+static uint64_t read_anon(void *owner)
+{
+    const struct world *world = owner;
+
+    return __atomic_load_n(&world->anon_bytes, __ATOMIC_SEQ_CST);
 }
 
 /* The bus's own functions with another limit. */
@@ -200,6 +208,7 @@ enum qn_status world_open_agent(struct world *world, struct qn_error *error)
         .release_grace_ms = 500,
         .numa_count = 1,
         .read_memory = read_memory,
+        .read_anon = read_anon,
         .read_memory_owner = world,
         .transport = world->agent_bus,
         .files = files_of(world),

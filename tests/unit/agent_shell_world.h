@@ -53,7 +53,8 @@ struct world {
     pthread_mutex_t lock; /* of what was heard */
     struct world_heard *first, **last;
     uint64_t requests_count;
-    uint64_t anon_bytes; /* what read_memory says; the files port counts it */
+    uint64_t anon_bytes; /* what read_memory and read_anon say; the files port counts it */
+    unsigned memory_reads;
 };
 
 /* Opens everything; fails the test if it does not work. */
