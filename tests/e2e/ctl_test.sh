@@ -94,15 +94,17 @@ expect 1 "no collection has the name or id 99" qnodectl search --collection 99 \
 expect 2 "99999999999999999999 is no value for --segments" qnodectl load-balance --src 1 --dst 2 \
   --segments 99999999999999999999
 
-# A Growing segment is not waited for; a name of digits is a name before it is an id.
+# A Growing segment is not waited for; digits are an id before they are a name.
 qseg build --input "$work/base.fbin" --metric l2 --index flat --collection 6 --name 5 \
   --segment 601 --rows-per-segment 1000 --out-dir "$work/growing" >>"$work/gen.log"
 sed -i '0,/Sealed/ s/Sealed/Growing/' "$work/growing/collection.json"
 expect 0 "3 of 3 segments serving" qnodectl collections load "$work/growing" --wait --timeout-s 20
-expect 0 "Growing" qnodectl segments --collection 5
-expect 0 "3 of 3 segments, " qnodectl search --collection 5 --query "$work/base.fbin" --k 3 \
+expect 0 "Growing" qnodectl segments --collection 6
+expect 0 "4 of 4 segments, " qnodectl search --collection 5 --query "$work/base.fbin" --k 3 \
   --limit-queries 1
-expect 0 "are released after" qnodectl collections release 5
+expect 0 "3 of 3 segments, " qnodectl search --collection 6 --query "$work/base.fbin" --k 3 \
+  --limit-queries 1
+expect 0 "are released after" qnodectl collections release 6
 
 expect 0 "2 of 2 moves done" qnodectl load-balance --src 1 --dst 2 --wait --timeout-s 30
 expect 0 '"phase": "done"' qnodectl moves -o json

@@ -8,7 +8,8 @@
  *       says what must be refused or held (stale term, stale epoch, witness that does not serve,
  *       two releases that cross), and checks that the last copy stays
  *   scripted-coordinator load BUS CLUSTER FOLDER A B FILE...
- *       has node A load each file as the folder's first segment; prints the receipts
+ *       has node A load each file as the folder's first segment, while B serves that segment and A
+ *       others; prints the receipts, and searches after each
  *
  * Exit 0 if every receipt was as it must be. It reads as a timeline. */
 #include "base/check.h"
@@ -43,14 +44,15 @@ static struct qn_epoch load_on(struct script *script, size_t segment, struct scr
     return epoch;
 }
 
-static struct script_places *load_halves(struct script *script)
+/* Segment i on node (i + first) % 2. */
+static struct script_places *load_halves(struct script *script, size_t first)
 {
     size_t count = script->manifest->segments_count;
     struct script_places *places = calloc(count, sizeof *places);
 
     CHECK(places != NULL);
     for (size_t i = 0; i < count; i++) {
-        struct script_node *node = &script->nodes[i % 2];
+        struct script_node *node = &script->nodes[(i + first) % 2];
         places[i].copies[0] = (struct view_copy){.node_id = node->node_id, .replica = "r1"};
         places[i].copies[0].epoch = load_on(script, i, node);
     }
@@ -106,7 +108,7 @@ static void hand_over_first(struct script *script, struct script_places *places)
 
 static void hand_over(struct script *script)
 {
-    struct script_places *places = load_halves(script);
+    struct script_places *places = load_halves(script, 0);
 
     (void)script_search(script);
     hand_over_first(script, places);
@@ -172,7 +174,7 @@ static void check_crossing(struct script *script, struct script_places *places)
 
 static void refusals(struct script *script)
 {
-    struct script_places *places = load_halves(script);
+    struct script_places *places = load_halves(script, 0);
     struct script_node *target = &script->nodes[1];
     struct view_copy source = places[0].copies[0];
     struct segment_info offline = script_info(script, 0, source.node_id, source.epoch);
@@ -200,8 +202,11 @@ static void refusals(struct script *script)
     free(places);
 }
 
+/* Node A is told to load each file as segment 0, while it serves half of the collection. */
 static void load_files(struct script *script, char **paths)
 {
+    struct script_places *places = load_halves(script, 1);
+
     for (; *paths != NULL; paths++) {
         script_load(script, 0, &script->nodes[0], script_mint(script), *paths);
         const struct message *receipt = script_expect(
@@ -211,7 +216,10 @@ static void load_files(struct script *script, char **paths)
                          receipt->load_failed.text);
         else
             (void)printf("SegmentLoaded\n");
+        (void)script_search(script);
     }
+    release_all(script, places);
+    free(places);
 }
 
 int main(int count, char **arguments)
