@@ -39,7 +39,7 @@ static enum qn_status check_manifest(const struct core *core, const struct manif
                                      struct text *text)
 {
     const struct catalog_collection *named =
-        catalog_collection_named(&core->catalog, manifest->name);
+        catalog_collection_called(&core->catalog, manifest->name);
 
     if (manifest->collection_id <= 0) {
         text_add(text, "collection_id %" PRId64 ": a positive number is wanted",
@@ -62,8 +62,7 @@ static enum qn_status check_manifest(const struct core *core, const struct manif
                  manifest->segments_count, LIMIT_SEGMENTS_PER_VIEW_MAX);
         return QN_STATUS_INVALID;
     }
-    if (named != NULL && strcmp(named->row.name, manifest->name) == 0 &&
-        named->row.collection_id != manifest->collection_id) {
+    if (named != NULL && named->row.collection_id != manifest->collection_id) {
         text_add(text, "collection %s has the id %" PRId64 " here, not %" PRId64, manifest->name,
                  named->row.collection_id, manifest->collection_id);
         return QN_STATUS_CONFLICT;

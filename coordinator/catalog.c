@@ -46,17 +46,25 @@ struct catalog_collection *catalog_collection(const struct catalog *catalog, int
     return idmap_find(&catalog->collections, id);
 }
 
+struct catalog_collection *catalog_collection_called(const struct catalog *catalog,
+                                                     const char *name)
+{
+    for (size_t i = 0; i < catalog->collections.count; i++) {
+        struct catalog_collection *collection = catalog->collections.entries[i].item;
+        if (strcmp(collection->row.name, name) == 0)
+            return collection;
+    }
+    return NULL;
+}
+
 struct catalog_collection *catalog_collection_named(const struct catalog *catalog, const char *text)
 {
     char *end;
-
-    for (size_t i = 0; i < catalog->collections.count; i++) {
-        struct catalog_collection *collection = catalog->collections.entries[i].item;
-        if (strcmp(collection->row.name, text) == 0)
-            return collection;
-    }
     long long id = strtoll(text, &end, 10);
-    return *text == '\0' || *end != '\0' ? NULL : catalog_collection(catalog, id);
+    struct catalog_collection *collection =
+        *text == '\0' || *end != '\0' ? NULL : catalog_collection(catalog, id);
+
+    return collection != NULL ? collection : catalog_collection_called(catalog, text);
 }
 
 struct catalog_segment *catalog_segment(const struct catalog *catalog, int64_t id)

@@ -68,7 +68,11 @@ enum qn_status catalog_restore(struct catalog *catalog, const struct state_row *
                                struct qn_error *error);
 
 struct catalog_collection *catalog_collection(const struct catalog *catalog, int64_t id);
-/* By name, else by id in digits; NULL. */
+/* By name; NULL. */
+struct catalog_collection *catalog_collection_called(const struct catalog *catalog,
+                                                     const char *name);
+/* By id in digits, else by name; NULL. Ids first: a client asks for the view of an id, and must not
+ * get that of a collection whose name looks like it. */
 struct catalog_collection *catalog_collection_named(const struct catalog *catalog,
                                                     const char *text);
 struct catalog_segment *catalog_segment(const struct catalog *catalog, int64_t id);

@@ -60,9 +60,8 @@ int ctl_fail(const struct qn_error *error)
 
 struct find_collection {
     const char *name;
-    int64_t number; /* the name read as an id; 0: it is none */
-    int64_t found_id;
-    bool is_named;
+    int64_t number;   /* the name read as an id; -1: it is none */
+    int64_t found_id; /* 0: none yet */
 };
 
 static void find_collection(void *owner, const struct coord_answer *answer)
@@ -71,22 +70,20 @@ static void find_collection(void *owner, const struct coord_answer *answer)
 
     for (size_t i = 0; i < answer->collections_count; i++) {
         const struct collection_info *info = &answer->collections[i];
-        bool is_named = strcmp(info->name, find->name) == 0;
-        if (!is_named && (find->is_named || info->collection_id != find->number))
-            continue;
-        find->is_named = is_named;
-        find->found_id = info->collection_id;
+        bool is_id = info->collection_id == find->number;
+        if (is_id || (strcmp(info->name, find->name) == 0 && find->found_id != find->number))
+            find->found_id = info->collection_id;
     }
 }
 
-/* 0: no id. */
+/* -1: no id. */
 static int64_t number_of(const char *name)
 {
     char *end;
 
     errno = 0;
     long long number = strtoll(name, &end, 10);
-    return *end == '\0' && errno == 0 && number > 0 ? number : 0;
+    return *end == '\0' && errno == 0 && number > 0 ? number : -1;
 }
 
 enum qn_status ctl_collection_id(struct ctl *ctl, const char *name, int64_t *ret_id,

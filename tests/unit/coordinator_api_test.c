@@ -139,6 +139,25 @@ static void a_segment_id_of_another_collection_is_a_conflict(void **state)
                   "segment 1 belongs to collection words (7), with other content");
 }
 
+static void digits_are_an_id_before_they_are_a_name(void **state)
+{
+    struct world *world = *state;
+    struct manifest *manifest = world_manifest(1);
+
+    load(world, world_manifest(2), 1);
+    manifest->collection_id = 8;
+    free(manifest->name);
+    manifest->name = strdup("7");
+    manifest->segments[0].segment_id = 3;
+    load(world, manifest, 1);
+    assert_answer(world, QN_STATUS_OK, "collection 7 (8)");
+    const struct catalog *catalog = &world->core->catalog;
+    assert_string_equal(catalog_collection_named(catalog, "7")->row.name, "words");
+    assert_string_equal(catalog_collection_named(catalog, "8")->row.name, "7");
+    assert_string_equal(catalog_collection_named(catalog, "words")->row.name, "words");
+    assert_null(catalog_collection_named(catalog, "9"));
+}
+
 static void a_folder_that_cannot_be_read_says_why(void **state)
 {
     struct world *world = *state;
@@ -262,6 +281,7 @@ int main(void)
         TEST(a_node_that_does_not_report_is_named),
         TEST(a_collection_that_fits_nowhere_is_refused_with_figures),
         TEST(a_segment_id_of_another_collection_is_a_conflict),
+        TEST(digits_are_an_id_before_they_are_a_name),
         TEST(a_folder_that_cannot_be_read_says_why),
         TEST(a_node_that_was_full_is_tried_again),
         TEST(a_node_that_returns_with_a_new_boot_is_loaded_again_with_the_same_epoch),
