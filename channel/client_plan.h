@@ -109,6 +109,7 @@ struct client_search {
     enum qn_status failure; /* of the whole search: its result is this status */
 
     bool has_view;
+    bool is_absent;                /* the coordinator knows of none */
     struct qn_epoch view_version;  /* the newest that was given */
     struct qn_epoch begun_version; /* the one the search is about */
     uint64_t readable_version;

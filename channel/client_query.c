@@ -106,6 +106,7 @@ static void ask_view(struct query *query, bool is_hint)
         .kind = MESSAGE_COORD_REQUEST,
         .coord_request = {.verb = COORD_GET_VIEW, .collection = collection, .folder = ""}};
     (void)snprintf(collection, sizeof collection, "%" PRId64, collection_id);
+    client_views_asked(&client->views, collection_id, id);
     /* Lost or refused by the bus: the search asks again. */
     (void)client_publish(client, &query->call->encode_arena, &to, &message, NULL);
 }
@@ -195,6 +196,10 @@ static void take_view(struct query *query)
         return;
     query->views_sequence = sequence;
     struct client_snapshot *newest = client_views_get(views, query->asked->collection_id);
+    if (newest == NULL && client_views_is_absent(views, query->asked->collection_id)) {
+        client_search_on_absent(query->search, now_ms(query));
+        act(query);
+    }
     if (newest == NULL || newest == query->snapshot) {
         client_snapshot_unref(newest);
         return;

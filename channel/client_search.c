@@ -145,6 +145,16 @@ void client_search_on_view(struct client_search *search, const struct collection
     settle(search);
 }
 
+void client_search_on_absent(struct client_search *search, uint64_t now_ms)
+{
+    search->now_ms = now_ms;
+    if (!search->is_done && !search->has_view) {
+        search->is_absent = true;
+        finish(search);
+    }
+    settle(search);
+}
+
 /* NULL: unknown, of an older view, or over. */
 static struct client_request *find_open(struct client_search *search, uint64_t request_id)
 {
@@ -334,7 +344,9 @@ enum qn_status client_search_result(struct client_search *search,
                                       .retried_count = search->retried_count,
                                       .overlap = search->has_overlap,
                                       .took_us = (search->now_ms - search->started_ms) * 1000};
-    if (search->has_view)
+    if (!search->has_view)
+        result.reason = search->is_absent ? QN_STATUS_NOT_FOUND : QN_STATUS_NO_VIEW;
+    else
         result.verdict = missing_count == 0 ? QN_VERDICT_COMPLETE : QN_VERDICT_PARTIAL;
     result.hit_counts = malloc(nq * sizeof *result.hit_counts);
     result.hits = malloc((size_t)nq * k * sizeof *result.hits);

@@ -44,6 +44,8 @@ struct client_search *client_search_new(struct arena *arena,
 /* A newer (or the first) view. Older ones are ignored. */
 void client_search_on_view(struct client_search *search, const struct collection_view *view,
                            uint64_t now_ms);
+/* The coordinator has no such collection: a search without a view ends UNKNOWN at once. */
+void client_search_on_absent(struct client_search *search, uint64_t now_ms);
 /* A part of an answer; the hits are copied. Unknown, late and repeated ones are ignored. */
 void client_search_on_answer(struct client_search *search, uint64_t request_id,
                              const struct search_answer *answer, uint64_t now_ms);

@@ -18,6 +18,8 @@ struct client_collection {
     struct client_snapshot *newest;
     uint64_t used; /* number of the last use; 0: nobody searched it */
     uint64_t ask_not_before_us;
+    uint64_t ask_id;      /* of the last question; 0: never */
+    bool is_absent;       /* NOT_FOUND, it was answered */
     struct qn_epoch hint; /* a view of at least this version exists */
     uint64_t hint_due_us; /* 0: no hint */
     /* The view that is coming in; under drain_lock. */
@@ -204,6 +206,7 @@ static void publish(struct client_views *views, struct client_collection *collec
     (void)pthread_mutex_lock(&views->lock);
     struct client_snapshot *old = collection->newest;
     collection->newest = snapshot;
+    collection->is_absent = false;
     if (qn_epoch_compare(collection->hint, snapshot->view.version) <= 0)
         collection->hint_due_us = 0;
     (void)pthread_mutex_unlock(&views->lock);
@@ -264,6 +267,19 @@ static void take_hint(struct client_views *views, const struct change_info *info
     (void)pthread_mutex_unlock(&views->lock);
 }
 
+/* The answer names no collection, only the question. Who holds a view goes on with it. */
+static void take_absence(struct client_views *views, uint64_t request_id)
+{
+    (void)pthread_mutex_lock(&views->lock);
+    for (uint32_t i = 0; i < views->collections_count; i++) {
+        struct client_collection *collection = views->collections[i];
+        if (request_id != 0 && collection->ask_id == request_id && collection->newest == NULL)
+            collection->is_absent = true;
+    }
+    (void)pthread_mutex_unlock(&views->lock);
+    atomic_fetch_add(&views->sequence, 1);
+}
+
 static void take_message(struct client_views *views, const struct bus_message *bytes,
                          uint64_t now_us)
 {
@@ -279,6 +295,8 @@ static void take_message(struct client_views *views, const struct bus_message *b
     }
     if (message.kind == MESSAGE_COORD_ANSWER)
         page->view = message.coord_answer.view;
+    if (message.kind == MESSAGE_COORD_ANSWER && message.coord_answer.status == QN_STATUS_NOT_FOUND)
+        take_absence(views, message.request_id);
     if (message.kind == MESSAGE_CHANGE_INFO)
         take_hint(views, &message.change_info, now_us);
     if (message.kind == MESSAGE_COLLECTION_VIEW) {
@@ -333,6 +351,26 @@ struct client_snapshot *client_views_get(struct client_views *views, int64_t col
         atomic_fetch_add(&snapshot->references, 1);
     (void)pthread_mutex_unlock(&views->lock);
     return snapshot;
+}
+
+void client_views_asked(struct client_views *views, int64_t collection_id, uint64_t request_id)
+{
+    (void)pthread_mutex_lock(&views->lock);
+    struct client_collection *collection = find_locked(views, collection_id);
+    if (collection != NULL) {
+        collection->ask_id = request_id;
+        collection->is_absent = false;
+    }
+    (void)pthread_mutex_unlock(&views->lock);
+}
+
+bool client_views_is_absent(struct client_views *views, int64_t collection_id)
+{
+    (void)pthread_mutex_lock(&views->lock);
+    const struct client_collection *collection = find_locked(views, collection_id);
+    bool is_absent = collection != NULL && collection->is_absent;
+    (void)pthread_mutex_unlock(&views->lock);
+    return is_absent;
 }
 
 static bool should_ask_locked(struct client_collection *collection, bool is_hint, uint64_t now_us)

@@ -64,6 +64,11 @@ void client_views_drain(struct client_views *views, uint64_t now_us);
 struct client_snapshot *client_views_get(struct client_views *views, int64_t collection_id);
 /* NULL is fine; returns NULL. */
 struct client_snapshot *client_snapshot_unref(struct client_snapshot *snapshot);
+/* The coordinator is asked for its view under this id: NOT_FOUND in answer to it is remembered
+ * until it is asked again or a view comes. */
+void client_views_asked(struct client_views *views, int64_t collection_id, uint64_t request_id);
+/* The coordinator has no such collection, it said. */
+bool client_views_is_absent(struct client_views *views, int64_t collection_id);
 /* True: ask the coordinator now, nobody did lately. is_hint: only if a hint is due. */
 bool client_views_should_ask(struct client_views *views, int64_t collection_id, bool is_hint,
                              uint64_t now_us);

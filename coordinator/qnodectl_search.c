@@ -107,8 +107,9 @@ static void print_missing(const struct qn_search_result *result)
 static void print_verdict(const struct qn_search_result *result)
 {
     if (result->verdict == QN_VERDICT_UNKNOWN) {
-        printf("UNKNOWN: no view of this collection arrived; is it loaded? (qnodectl collections "
-               "list)\n");
+        printf("UNKNOWN: %s\nnext: qnodectl collections list shows what is loaded\n",
+               result->reason == QN_STATUS_NOT_FOUND ? "the coordinator has no such collection"
+                                                     : "no view of this collection arrived");
         return;
     }
     printf("%s at %" PRIu64 ".%" PRIu64 ": %zu of %u segments, %u requests, %u retried, %.2f ms\n",
@@ -147,6 +148,8 @@ static void print_json(const struct qn_search_result *result)
         doc_append(missing, row);
     }
     doc_set_string(root, "verdict", qn_verdict_name(result->verdict));
+    if (result->verdict == QN_VERDICT_UNKNOWN)
+        doc_set_string(root, "reason", qn_status_name(result->reason));
     doc_set_int(version, "term", (int64_t)result->version.term);
     doc_set_int(version, "version", (int64_t)result->version.version);
     doc_set(root, "version", version);

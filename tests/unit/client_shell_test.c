@@ -215,9 +215,33 @@ static void without_a_coordinator_the_verdict_is_unknown(void **state)
     assert_int_equal(qn_client_open(&options, &client, NULL), QN_STATUS_OK);
     assert_int_equal(qn_search(client, &request, &result, NULL), QN_STATUS_OK);
     assert_int_equal(result.verdict, QN_VERDICT_UNKNOWN);
+    assert_int_equal(result.reason, QN_STATUS_NO_VIEW);
     assert_in_range(result.took_us, 99000, 1000000);
     qn_search_result_done(&result);
     qn_client_close(client);
+}
+
+static void a_collection_that_the_coordinator_lacks_is_unknown_at_once(void **state)
+{
+    const float query[2] = {0};
+    struct qn_search_request request = {
+        .collection_id = 99, .queries = query, .nq = 1, .dim = 2, .k = 3, .deadline_ms = 30000};
+    struct qn_search_result result;
+    struct world world;
+
+    (void)state;
+    world_open(&world, "absent");
+    struct qn_client *client = world_client(&world);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(qn_search(client, &request, &result, NULL), QN_STATUS_OK);
+        assert_int_equal(result.verdict, QN_VERDICT_UNKNOWN);
+        assert_int_equal(result.reason, QN_STATUS_NOT_FOUND);
+        assert_in_range(result.took_us, 0, 3000000);
+        qn_search_result_done(&result);
+    }
+    assert_true(world_search_is_right(client, 5000)); /* another collection */
+    qn_client_close(client);
+    world_close(&world);
 }
 
 static void a_lost_node_is_named(void **state)
@@ -358,6 +382,7 @@ int main(void)
         cmocka_unit_test(another_readable_version_is_searched_from_then_on),
         cmocka_unit_test(a_change_info_without_a_view_is_asked_about),
         cmocka_unit_test(without_a_coordinator_the_verdict_is_unknown),
+        cmocka_unit_test(a_collection_that_the_coordinator_lacks_is_unknown_at_once),
         cmocka_unit_test(a_lost_node_is_named),
         cmocka_unit_test(a_forked_child_is_told_at_once_and_the_parent_goes_on),
         cmocka_unit_test(a_wrong_argument_is_named),

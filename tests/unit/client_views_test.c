@@ -182,6 +182,42 @@ static void many_that_lack_a_view_ask_once_in_50_ms(void **state)
     views_free(views);
 }
 
+static void hear_not_found(struct client_views *views, uint64_t request_id)
+{
+    struct message message = {
+        .request_id = request_id,
+        .kind = MESSAGE_COORD_ANSWER,
+        .coord_answer = {.status = QN_STATUS_NOT_FOUND, .text = "", .pages = 1}};
+
+    hear(views, &message);
+    client_views_drain(views, 0);
+}
+
+static void not_found_is_about_the_collection_that_was_asked_for(void **state)
+{
+    struct client_views *views = views_new();
+
+    (void)state;
+    assert_true(client_views_should_ask(views, 5, false, 1000 * MS));
+    client_views_asked(views, 5, 71);
+    assert_true(client_views_should_ask(views, 6, false, 1000 * MS));
+    client_views_asked(views, 6, 72);
+    hear_not_found(views, 70);
+    assert_false(client_views_is_absent(views, 5));
+    hear_not_found(views, 71);
+    assert_true(client_views_is_absent(views, 5));
+    assert_false(client_views_is_absent(views, 6));
+    client_views_asked(views, 5, 73); /* it may have come meanwhile */
+    assert_false(client_views_is_absent(views, 5));
+    hear_not_found(views, 73);
+    hear_page(views, 1, 0, 1);
+    assert_false(client_views_is_absent(views, 5));
+    client_views_asked(views, 5, 74);
+    hear_not_found(views, 74); /* who holds a view goes on with it */
+    assert_false(client_views_is_absent(views, 5));
+    views_free(views);
+}
+
 static void what_an_idle_client_lost_is_asked_about(void **state)
 {
     struct client_views *views = views_new();
@@ -243,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_hint_is_followed_after_a_while_unless_the_view_comes),
         cmocka_unit_test(many_that_lack_a_view_ask_once_in_50_ms),
         cmocka_unit_test(what_an_idle_client_lost_is_asked_about),
+        cmocka_unit_test(not_found_is_about_the_collection_that_was_asked_for),
         cmocka_unit_test(beyond_the_bound_the_collection_unused_longest_is_forgotten),
         cmocka_unit_test(rubbish_changes_nothing),
     };

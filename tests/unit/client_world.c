@@ -5,6 +5,7 @@
 #include "channel/codec.h"
 #include "channel/subject.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void on_message(void *owner, struct bus_message *message)
@@ -145,7 +146,8 @@ static void answer_coord(struct actor *actor, const struct message *request)
         publish(actor, request->reply_to, &refused);
         return;
     }
-    if (request->coord_request.verb == COORD_GET_VIEW)
+    if (request->coord_request.verb == COORD_GET_VIEW &&
+        atoi(request->coord_request.collection) == WORLD_COLLECTION)
         answer_view(actor, request);
     else if (request->coord_request.verb == COORD_LIST_NODES)
         answer_nodes(actor, request);

@@ -48,6 +48,9 @@ struct qn_missing_segment {
 
 struct qn_search_result {
     enum qn_verdict verdict;
+    /* Of UNKNOWN: NOT_FOUND: the coordinator has no such collection, and said so; NO_VIEW: no view
+     * came within the deadline. Else OK. */
+    enum qn_status reason;
     struct qn_epoch version; /* of the view that the result is about */
     uint64_t readable_version;
     uint32_t nq, k;
@@ -64,7 +67,7 @@ struct qn_search_result {
 
 /* Blocks until the verdict or the deadline. OK means that the verdict speaks (it may be PARTIAL);
  * INVALID, FORKED, NO_MEMORY, BUSY (too many searches at once) mean that nothing was searched.
- * UNKNOWN: no view of the collection arrived within the deadline. On OK the result must be released
+ * UNKNOWN: there is no view of the collection; `reason` says why. On OK the result must be released
  * with qn_search_result_done. */
 enum qn_status qn_search(struct qn_client *client, const struct qn_search_request *request,
                          struct qn_search_result *ret_result, struct qn_error *error);
