@@ -160,6 +160,8 @@ static void load_new(struct node_turn *turn, const struct segment_load_info *loa
         start(turn, load, numa_node);
 }
 
+/* An epoch from the future would make all true ones stale: its copy could not be loaded anew, and
+ * forgotten it would raise the floor over every load to come. Hence no epoch above the term. */
 static void load_one(struct node_turn *turn, const struct segment_load_info *given)
 {
     struct node_copy *copy = node_tables_find(turn->node, given->segment_id);
@@ -175,6 +177,12 @@ static void load_one(struct node_turn *turn, const struct segment_load_info *giv
         (void)node_say_text(refuse(turn, &load, QN_STATUS_INVALID),
                             "segment %" PRId64 ": the replica's name is longer than %d bytes",
                             load.segment_id, (int)LIMIT_NAME_BYTES - 1);
+    else if (load.epoch.term > turn->command->term)
+        (void)node_say_text(refuse(turn, &load, QN_STATUS_INVALID),
+                            "segment %" PRId64 ": epoch %" PRIu64 ".%" PRIu64
+                            " is of a later term than its command, %" PRIu64,
+                            load.segment_id, load.epoch.term, load.epoch.version,
+                            turn->command->term);
     else if (copy != NULL)
         load_held(turn, copy, &load);
     else

@@ -241,9 +241,27 @@ static void messages_that_are_not_for_the_judgement_do_nothing(void **state)
     rig_close(&rig);
 }
 
+static void an_epoch_of_a_later_term_than_its_command_is_refused(void **state)
+{
+    struct segment_load_info load = rig_segment(7, 1);
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, 1, 4096);
+    load.epoch.term = RIG_TERM + 1;
+    rig_load(&rig, load);
+    rig_expect_failed(&rig, QN_STATUS_INVALID, "epoch 6.1 is of a later term than its command, 5");
+    rig_serve(&rig, 7, 1);
+    rig_load(&rig, load); /* nor is a copy adopted by it */
+    rig_expect_failed(&rig, QN_STATUS_INVALID, "later term");
+    assert_int_equal(node_find(rig.node, 7)->epoch.term, RIG_TERM);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_epoch_of_a_later_term_than_its_command_is_refused),
         cmocka_unit_test(a_lower_term_is_refused_and_counted),
         cmocka_unit_test(a_higher_term_is_made_durable_before_anything_is_done),
         cmocka_unit_test(nothing_else_happens_in_the_step_that_persists_a_term),
