@@ -18,12 +18,20 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-enum { HUGE_PAGE_BYTES = 2 << 20 };
+enum { HUGE_PAGE_BYTES = 2 << 20, PATH_TAIL_BYTES = 140 };
 
 static void fd_closep(int *fd)
 {
     if (*fd >= 0)
         (void)close(*fd);
+}
+
+/* The end of a path that would push the reason out of an error text. */
+static const char *tail_of(const char *path)
+{
+    size_t length = strlen(path);
+
+    return path + (length > PATH_TAIL_BYTES ? length - PATH_TAIL_BYTES : 0);
 }
 
 static enum qn_status posix_open(void *self, const char *path, struct file *ret_file,
@@ -36,11 +44,12 @@ static enum qn_status posix_open(void *self, const char *path, struct file *ret_
 
     (void)self;
     if (fd < 0)
-        return errno == ENOENT ? error_set(error, QN_STATUS_NOT_FOUND, "%s: no such file", path)
-                               : error_errno(error, errno, "%s: open", path);
+        return errno == ENOENT
+                   ? error_set(error, QN_STATUS_NOT_FOUND, "%s: no such file", tail_of(path))
+                   : error_errno(error, errno, "%s: open", tail_of(path));
     if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode)) {
         (void)close(fd);
-        return error_set(error, QN_STATUS_IO, "%s: not a regular file", path);
+        return error_set(error, QN_STATUS_IO, "%s: not a regular file", tail_of(path));
     }
     ret_file->handle = fd;
     ret_file->size_bytes = (uint64_t)info.st_size;
