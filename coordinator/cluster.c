@@ -261,6 +261,10 @@ struct cluster_change cluster_on_report(struct cluster *cluster, const struct me
         idmap_put(&cluster->nodes, node->node_id, node);
         change.joined = true;
     }
+    if (message->boot < node->boot && node->silent && message->boot != node->lower_boot) {
+        node->lower_boot = message->boot;
+        change.reborn = node;
+    }
     if (message->boot < node->boot ||
         (message->boot == node->boot && report->report_number < node->report_number))
         return change;

@@ -26,6 +26,7 @@ struct cluster_list {
 struct cluster_node {
     int64_t node_id;
     uint64_t boot, report_number, uptime_ms;
+    uint64_t lower_boot; /* heard while it was silent, and dropped; 0: none */
     uint64_t heard_ms;
     bool silent;                 /* said nothing for LIMIT_NODE_SILENT_MS */
     bool leaving;                /* shuts down */
@@ -59,6 +60,9 @@ struct cluster_change {
     struct cluster_node *node; /* NULL: the report was dropped */
     bool joined, returned, restarted;
     bool relisted; /* a full list is complete */
+    /* The report was dropped, as it must be, but its node would stay silent for ever: its state is
+     * lost, or two nodes have one id. NULL: not so, or told before. */
+    const struct cluster_node *reborn;
 };
 
 /* How a copy stands. */

@@ -87,6 +87,12 @@ static void on_report(struct core *core, const struct message *message)
                        : change.returned  ? "is back"
                                           : NULL;
 
+    if (change.reborn != NULL)
+        outbox_note(core->out, true,
+                    "node %" PRId64 " reports boot %" PRIu64 ", boot %" PRIu64
+                    " was heard before: its state directory was lost, or two have this id. Its "
+                    "reports are dropped; if it is lost, restart qcoordd",
+                    change.reborn->node_id, message->boot, change.reborn->boot);
     if (node == NULL)
         return;
     if (what != NULL)

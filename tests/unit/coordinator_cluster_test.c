@@ -90,6 +90,22 @@ static void a_lower_boot_is_dropped_and_a_higher_one_holds_nothing(void **state)
     cluster_done(&cluster);
 }
 
+static void a_node_that_lost_its_boot_number_is_told_of_once(void **state)
+{
+    struct cluster cluster = {0};
+
+    (void)state;
+    (void)hear(&cluster, (struct page){3, 1, 9, 0, 1, -1, QN_COPY_SERVING}, 0);
+    assert_null(hear(&cluster, (struct page){1, 7, 0, 0, 0, 0, 0}, 100).reborn); /* it was late */
+    assert_non_null(cluster_next_silent(&cluster, LIMIT_NODE_SILENT_MS));
+    struct cluster_change change = hear(&cluster, (struct page){1, 8, 0, 0, 0, 0, 0}, 6000);
+    assert_null(change.node);
+    assert_ptr_equal(change.reborn, cluster_find(&cluster, 3));
+    assert_null(hear(&cluster, (struct page){1, 9, 0, 0, 0, 0, 0}, 7000).reborn);
+    assert_true(cluster_find(&cluster, 3)->silent);
+    cluster_done(&cluster);
+}
+
 static void a_digest_that_differs_makes_the_list_stale(void **state)
 {
     struct cluster cluster = {0};
@@ -151,6 +167,7 @@ int main(void)
         cmocka_unit_test(a_page_that_comes_twice_counts_once),
         cmocka_unit_test(pages_of_an_older_list_are_dropped),
         cmocka_unit_test(a_lower_boot_is_dropped_and_a_higher_one_holds_nothing),
+        cmocka_unit_test(a_node_that_lost_its_boot_number_is_told_of_once),
         cmocka_unit_test(a_digest_that_differs_makes_the_list_stale),
         cmocka_unit_test(a_node_is_silent_after_five_seconds_and_comes_back),
         cmocka_unit_test(a_list_written_before_a_receipt_does_not_undo_it),
