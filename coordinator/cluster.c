@@ -288,7 +288,8 @@ struct cluster_node *cluster_next_silent(struct cluster *cluster, uint64_t now_m
 {
     for (size_t i = 0; i < cluster->nodes.count; i++) {
         struct cluster_node *node = cluster->nodes.entries[i].item;
-        if (!node->silent && now_ms - node->heard_ms >= LIMIT_NODE_SILENT_MS) {
+        uint64_t since_ms = node->heard_ms > cluster->deaf_ms ? node->heard_ms : cluster->deaf_ms;
+        if (!node->silent && now_ms - since_ms >= LIMIT_NODE_SILENT_MS) {
             node->silent = true;
             return node;
         }

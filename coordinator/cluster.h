@@ -53,6 +53,7 @@ struct cluster_node {
 
 struct cluster {
     struct idmap nodes;
+    uint64_t deaf_ms; /* when the bus was away last: silence before that says nothing of a node */
 };
 
 /* What a report changed. */

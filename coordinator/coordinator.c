@@ -207,7 +207,8 @@ static bool receive_next(struct coordinator *coordinator, struct ring *ring)
 
 static void tick_if_due(struct coordinator *coordinator)
 {
-    struct step_event event = {.kind = STEP_TICK};
+    const struct transport *bus = &coordinator->options.transport;
+    struct step_event event = {.kind = STEP_TICK, .deaf = !bus->ops->is_connected(bus->self)};
     uint64_t now_us = clock_now_us(&coordinator->options.clock);
 
     if (now_us < coordinator->tick_us)

@@ -241,9 +241,15 @@ static void on_message(struct core *core, const struct message *message)
 
 /* ---- the step -------------------------------------------------------------------------------- */
 
-static void on_tick(struct core *core)
+static void on_tick(struct core *core, bool deaf)
 {
     struct cluster_node *node;
+
+    /* Else every node would be silent when the bus is back, and views would lose all copies. */
+    if (deaf)
+        core->cluster.deaf_ms = core->now_ms;
+    if (deaf && core->phase == CORE_LISTENING)
+        core->opened_ms = core->now_ms;
 
     while ((node = cluster_next_silent(&core->cluster, core->now_ms)) != NULL) {
         outbox_note(core->out, true, "node %" PRId64 " silent for %.1f s", node->node_id,
@@ -307,7 +313,7 @@ void coordinator_step(struct core *core, const struct step_event *event, struct 
         core->opened_ms = event->now_ms;
     }
     if (event->kind == STEP_TICK)
-        on_tick(core);
+        on_tick(core, event->deaf);
     else if (event->kind == STEP_MESSAGE)
         on_message(core, event->message);
     else

@@ -78,8 +78,8 @@ class Cluster:
                                                 preexec_fn=die_with_parent)
         return self.processes[name]
 
-    def start_bus(self):
-        process = self.spawn("nats", "nats-server", "-a", "127.0.0.1", "-p", "-1",
+    def start_bus(self, port="-1"):
+        process = self.spawn("nats", "nats-server", "-a", "127.0.0.1", "-p", port,
                              "--ports_file_dir", self.folder)
         ports = self.folder / f"nats-server_{process.pid}.ports"
         wait_for("nats-server", lambda: ports.exists() and ports.read_text(), 10)

@@ -89,6 +89,20 @@ def any_other_kill_is_partial_and_says_so():
         check(True, "complete again after the node's return")
 
 
+def bus_killed_for_longer_than_a_node_may_be_silent():
+    """The bus is away for 7 s: when it is back, nobody is taken for dead and searches are complete."""
+    with Cluster(nodes=(1, 2)) as cluster:
+        folder = cluster.make_collection(20_000, 32, 4)
+        cluster.load(folder, (1, 2))
+        cluster.kill("nats")
+        time.sleep(7)
+        cluster.start_bus(cluster.url.rsplit(":", 1)[1])
+        answer = cluster.search()
+        check(answer["verdict"] == "COMPLETE", "the first search after it is complete")
+        check(" silent for " not in cluster.log("qcoordd"), "no node was taken for dead")
+        wait_for("all nodes report", lambda: len(cluster.live_nodes()) == 2, 10)
+
+
 def coordinator_killed_at_any_point_of_a_move():
     """The coordinator is killed at random points; after its restart each move ends, nothing is lost."""
     seed = int(os.environ.get("QNODE_SEED", "1"))
@@ -121,4 +135,6 @@ def coordinator_killed_at_any_point_of_a_move():
 if __name__ == "__main__":
     sys.stdout.reconfigure(line_buffering=True)
     run(target_killed_while_it_loads, source_killed_at_the_last_change_info,
-        any_other_kill_is_partial_and_says_so, coordinator_killed_at_any_point_of_a_move)
+        any_other_kill_is_partial_and_says_so,
+        bus_killed_for_longer_than_a_node_may_be_silent,
+        coordinator_killed_at_any_point_of_a_move)

@@ -134,6 +134,18 @@ static void a_node_is_silent_after_five_seconds_and_comes_back(void **state)
     cluster_done(&cluster);
 }
 
+static void a_node_is_not_silent_for_what_the_bus_did_not_bring(void **state)
+{
+    struct cluster cluster = {0};
+
+    (void)state;
+    (void)hear(&cluster, (struct page){1, 1, 9, 0, 1, 10, QN_COPY_SERVING}, 1000);
+    cluster.deaf_ms = 20000;
+    assert_null(cluster_next_silent(&cluster, 24999));
+    assert_non_null(cluster_next_silent(&cluster, 25000));
+    cluster_done(&cluster);
+}
+
 static void a_list_written_before_a_receipt_does_not_undo_it(void **state)
 {
     struct cluster cluster = {0};
@@ -170,6 +182,7 @@ int main(void)
         cmocka_unit_test(a_node_that_lost_its_boot_number_is_told_of_once),
         cmocka_unit_test(a_digest_that_differs_makes_the_list_stale),
         cmocka_unit_test(a_node_is_silent_after_five_seconds_and_comes_back),
+        cmocka_unit_test(a_node_is_not_silent_for_what_the_bus_did_not_bring),
         cmocka_unit_test(a_list_written_before_a_receipt_does_not_undo_it),
         cmocka_unit_test(another_epoch_is_another_copy),
     };
