@@ -80,9 +80,10 @@ static void load_held(struct node_turn *turn, struct node_copy *copy,
     int order = qn_epoch_compare(load->epoch, copy->epoch);
 
     if (!qn_hash_equal(&load->content_hash, &copy->content_hash) ||
-        load->collection_id != copy->collection_id) {
+        load->collection_id != copy->collection_id || load->partition_id != copy->partition_id) {
         (void)node_say_text(refuse(turn, load, QN_STATUS_CONFLICT),
-                            "segment %" PRId64 " is here with other content or collection",
+                            "segment %" PRId64
+                            " is here with other content, collection or partition",
                             copy->segment_id);
         return;
     }

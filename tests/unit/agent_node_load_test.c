@@ -169,6 +169,11 @@ static void other_content_under_the_same_id_is_a_conflict(void **state)
     assert_int_equal(node_find(rig.node, 7)->epoch.version, 1);
 
     other = rig_segment(7, 9);
+    other.partition_id++;
+    rig_load(&rig, other);
+    rig_expect_failed(&rig, QN_STATUS_CONFLICT, "collection or partition");
+
+    other = rig_segment(7, 9);
     other.delete_generation = 2;
     rig_load(&rig, other);
     rig_expect_failed(&rig, QN_STATUS_CONFLICT, "at delete generation 0, not 2");
