@@ -1,5 +1,5 @@
 add_library(coordinator_world STATIC
-  unit/coordinator_world.c unit/coordinator_world_ask.c unit/coordinator_world_node.c)
+  unit/coordinator_stage.c unit/coordinator_world.c unit/coordinator_world_ask.c unit/coordinator_world_node.c)
 target_link_libraries(coordinator_world PUBLIC coordinator judgement_node cmocka)
 
 qnode_test(coordinator_handoff_test unit/coordinator_handoff_test.c LIBS coordinator_world)

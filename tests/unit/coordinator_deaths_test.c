@@ -1,58 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/unit/coordinator_world.h"
+#include "tests/unit/coordinator_stage.h"
 #include <string.h>
-
-static int set_up(void **state)
-{
-    struct world *world = test_malloc(sizeof *world);
-
-    world_open(world);
-    world_start(world);
-    world_load(world, 2, 1);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_close(*state);
-    test_free(*state);
-    return 0;
-}
-
-static bool is_overlap(struct world *world)
-{
-    return strcmp(world_phase(world, 1), "overlap") == 0;
-}
-
-static bool is_releasing(struct world *world)
-{
-    return strcmp(world_phase(world, 1), "releasing") == 0;
-}
-
-static bool is_stalled(struct world *world)
-{
-    return strcmp(world_phase(world, 1), "stalled") == 0;
-}
-
-static bool is_done(struct world *world)
-{
-    return strcmp(world_phase(world, 1), "done") == 0;
-}
-
-static void assert_reason(struct world *world, const char *part)
-{
-    const struct catalog_move *move = world_move(world, 1);
-
-    assert_non_null(move);
-    if (strstr(move->row.reason, part) == NULL)
-        fail_msg("\"%s\" is not in \"%s\"", part, move->row.reason);
-}
-
-static void assert_settled(struct world *world)
-{
-    world_until(world, world_is_settled, 30000);
-}
 
 /* ---- targets that die ------------------------------------------------------------------------ */
 
@@ -64,16 +12,16 @@ static void a_target_that_dies_while_loading_stalls_the_move_until_it_is_back(vo
     world_balance(world, 1, 2, 1);
     world_run(world, 300);
     world_kill_node(world, 2);
-    world_until(world, is_stalled, LIMIT_NODE_SILENT_MS + 1000);
-    assert_reason(world, "node 2 silent for 5.");
-    assert_reason(world, "while loading");
+    world_until(world, stage_is_stalled, LIMIT_NODE_SILENT_MS + 1000);
+    stage_assert_reason(world, "node 2 silent for 5.");
+    stage_assert_reason(world, "while loading");
     assert_int_equal(world_move(world, 1)->row.attempts, 2);
     struct qn_epoch epoch = world_move(world, 1)->row.dst_epoch;
     world->nodes[2].load_ms = 50;
     world_start_node(world, 2);
-    world_until(world, is_done, 5000);
+    world_until(world, stage_is_done, 5000);
     assert_int_equal(qn_epoch_compare(world_move(world, 1)->row.dst_epoch, epoch), 0);
-    assert_settled(world);
+    stage_assert_settled(world);
 }
 
 static void a_target_that_restarts_while_loading_is_told_again(void **state)
@@ -86,10 +34,10 @@ static void a_target_that_restarts_while_loading_is_told_again(void **state)
     world_kill_node(world, 2);
     world->nodes[2].load_ms = 300;
     world_start_node(world, 2);
-    world_until(world, is_stalled, 1000);
-    assert_reason(world, "node 2 restarted while loading");
-    world_until(world, is_done, 5000);
-    assert_settled(world);
+    world_until(world, stage_is_stalled, 1000);
+    stage_assert_reason(world, "node 2 restarted while loading");
+    world_until(world, stage_is_done, 5000);
+    stage_assert_settled(world);
 }
 
 static void a_target_that_dies_in_overlap_takes_the_move_back(void **state)
@@ -97,16 +45,16 @@ static void a_target_that_dies_in_overlap_takes_the_move_back(void **state)
     struct world *world = *state;
 
     world_balance(world, 1, 2, 1);
-    world_until(world, is_overlap, 500);
+    world_until(world, stage_is_overlap, 500);
     world_kill_node(world, 2);
     world->nodes[2].load_ms = 500;
     world_start_node(world, 2);
-    world_until(world, is_stalled, 1000);
+    world_until(world, stage_is_stalled, 1000);
     world_run(world, 200);
     assert_false(world_view_has(world, 1, 2));
     assert_true(world_view_has(world, 1, 1));
-    world_until(world, is_done, 5000);
-    assert_settled(world);
+    world_until(world, stage_is_done, 5000);
+    stage_assert_settled(world);
 }
 
 static void a_target_that_dies_in_releasing_brings_the_source_back(void **state)
@@ -117,23 +65,23 @@ static void a_target_that_dies_in_releasing_brings_the_source_back(void **state)
     world->mute = true; /* the source is not asked yet */
     world_run(world, 60);
     world->mute = false;
-    world_until(world, is_overlap, 1500);
+    world_until(world, stage_is_overlap, 1500);
     world->nodes[2].deaf = true; /* the witness answers no ask */
-    world_until(world, is_releasing, 1000);
+    world_until(world, stage_is_releasing, 1000);
     world_kill_node(world, 2);
-    world_until(world, is_stalled, 3000); /* long before it counts as silent */
+    world_until(world, stage_is_stalled, 3000); /* long before it counts as silent */
     assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
     world_run(world, 200);
     assert_true(world_view_has(world, 1, 1));
-    assert_reason(world, "held by node 1");
+    stage_assert_reason(world, "held by node 1");
     world_run(world, LIMIT_NODE_SILENT_MS + 1000);
-    assert_true(is_stalled(world));
+    assert_true(stage_is_stalled(world));
     assert_true(world_view_has(world, 1, 1));
-    assert_reason(world, "node 2 silent");
+    stage_assert_reason(world, "node 2 silent");
     world->nodes[2].deaf = false;
     world_start_node(world, 2);
-    world_until(world, is_done, 6000);
-    assert_settled(world);
+    world_until(world, stage_is_done, 6000);
+    stage_assert_settled(world);
 }
 
 static void a_held_release_is_asked_anew(void **state)
@@ -141,20 +89,21 @@ static void a_held_release_is_asked_anew(void **state)
     struct world *world = *state;
 
     world_balance(world, 1, 2, 1);
-    world_until(world, is_overlap, 500);
+    world_until(world, stage_is_overlap, 500);
     world->nodes[2].deaf = true;
-    world_until(world, is_releasing, 1000);
-    world_until(world, is_stalled, 3000);
-    assert_reason(world, "held by node 1");
+    world_until(world, stage_is_releasing, 1000);
+    world_until(world, stage_is_stalled, 3000);
+    stage_assert_reason(world, "held by node 1");
     world_run(world, 200);
     assert_true(world_view_has(world, 1, 1));
-    world_until(world, is_releasing, 3000); /* the target was heard of, the source is asked anew */
-    world_until(world, is_stalled, 3000);
+    world_until(world, stage_is_releasing,
+                3000); /* the target was heard of, the source is asked anew */
+    world_until(world, stage_is_stalled, 3000);
     assert_true(world_move(world, 1)->row.attempts > 2);
     world->nodes[2].deaf = false;
-    world_until(world, is_done, 5000);
+    world_until(world, stage_is_done, 5000);
     assert_string_equal(world_move(world, 1)->row.reason, "");
-    assert_settled(world);
+    stage_assert_settled(world);
 }
 
 static void moves_that_go_back_together_publish_one_view(void **state)
@@ -167,9 +116,9 @@ static void moves_that_go_back_together_publish_one_view(void **state)
     world_run(world, 6000);
     world_load(world, COUNT, 1);
     world_balance(world, 1, 2, 0);
-    world_until(world, is_overlap, 1500);
+    world_until(world, stage_is_overlap, 1500);
     world->nodes[1].cut = true; /* the source is not asked yet */
-    world_until(world, is_releasing, 2000);
+    world_until(world, stage_is_releasing, 2000);
     world_kill_node(world, 2);
     world_run(world, LIMIT_NODE_SILENT_MS - 2500);
     world_kill_coordinator(world);
@@ -177,7 +126,7 @@ static void moves_that_go_back_together_publish_one_view(void **state)
     world_run(world, LIMIT_NODE_SILENT_MS + 2000);
     size_t published = world->view.published_count;
     world->nodes[1].cut = false;
-    world_until(world, is_stalled, 3000);
+    world_until(world, stage_is_stalled, 3000);
     world_run(world, 500);
     for (int64_t segment_id = 1; segment_id <= COUNT; segment_id++)
         assert_true(world_view_has(world, segment_id, 1));
@@ -193,15 +142,15 @@ static void a_source_that_is_silent_keeps_the_move_releasing(void **state)
     struct world *world = *state;
 
     world_balance(world, 1, 2, 1);
-    world_until(world, is_overlap, 500);
+    world_until(world, stage_is_overlap, 500);
     world->nodes[1].cut = true;
-    world_until(world, is_releasing, 2000);
+    world_until(world, stage_is_releasing, 2000);
     world_run(world, LIMIT_NODE_SILENT_MS + 1000);
-    assert_true(is_releasing(world));
-    assert_reason(world, "node 1 silent");
+    assert_true(stage_is_releasing(world));
+    stage_assert_reason(world, "node 1 silent");
     world->nodes[1].cut = false;
-    world_until(world, is_done, 5000);
-    assert_settled(world);
+    world_until(world, stage_is_done, 5000);
+    stage_assert_settled(world);
 }
 
 static void a_source_that_restarts_in_releasing_ends_the_move(void **state)
@@ -209,14 +158,14 @@ static void a_source_that_restarts_in_releasing_ends_the_move(void **state)
     struct world *world = *state;
 
     world_balance(world, 1, 2, 1);
-    world_until(world, is_overlap, 500);
+    world_until(world, stage_is_overlap, 500);
     world->nodes[1].cut = true;
-    world_until(world, is_releasing, 2000);
+    world_until(world, stage_is_releasing, 2000);
     world->nodes[1].cut = false;
     world_kill_node(world, 1);
     world_start_node(world, 1);
-    world_until(world, is_done, 3000);
-    assert_settled(world);
+    world_until(world, stage_is_done, 3000);
+    stage_assert_settled(world);
 }
 
 static void a_source_that_restarts_while_loading_is_loaded_again(void **state)
@@ -230,11 +179,11 @@ static void a_source_that_restarts_while_loading_is_loaded_again(void **state)
     world_start_node(world, 1);
     world_run(world, 600);
     assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
-    world_until(world, is_done, 5000);
-    assert_settled(world);
+    world_until(world, stage_is_done, 5000);
+    stage_assert_settled(world);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
 
 int main(void)
 {

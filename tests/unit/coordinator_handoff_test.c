@@ -1,60 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "coordinator/handoff.h"
 
-#include "tests/unit/coordinator_world.h"
+#include "tests/unit/coordinator_stage.h"
 #include <string.h>
-
-static int set_up(void **state)
-{
-    struct world *world = test_malloc(sizeof *world);
-
-    world_open(world);
-    world_start(world);
-    world_load(world, 2, 1);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_close(*state);
-    test_free(*state);
-    return 0;
-}
-
-static bool is_overlap(struct world *world)
-{
-    return strcmp(world_phase(world, 1), "overlap") == 0;
-}
-
-static bool is_releasing(struct world *world)
-{
-    return strcmp(world_phase(world, 1), "releasing") == 0;
-}
-
-static bool is_done(struct world *world)
-{
-    return strcmp(world_phase(world, 1), "done") == 0;
-}
-
-static bool is_failed(struct world *world)
-{
-    return strcmp(world_phase(world, 1), "failed") == 0;
-}
-
-static void assert_reason(struct world *world, const char *part)
-{
-    const struct catalog_move *move = world_move(world, 1);
-
-    assert_non_null(move);
-    if (strstr(move->row.reason, part) == NULL)
-        fail_msg("\"%s\" is not in \"%s\"", part, move->row.reason);
-}
-
-static void assert_settled(struct world *world)
-{
-    world_until(world, world_is_settled, 30000);
-}
 
 /* ---- without trouble ------------------------------------------------------------------------- */
 
@@ -67,17 +15,17 @@ static void a_move_overlaps_then_releases_and_keeps_the_figures(void **state)
     assert_int_equal(world->answer_status, QN_STATUS_OK);
     assert_string_equal(world->answer_text, "moving 1 segment, 4.0 KiB from node 1 onto node 2");
     assert_string_equal(world_phase(world, 1), "loading");
-    world_until(world, is_overlap, 200);
+    world_until(world, stage_is_overlap, 200);
     uint64_t overlap_ms = world->now_ms;
     world_run(world, 100);
     assert_true(world_view_has(world, 1, 1) && world_view_has(world, 1, 2));
-    world_until(world, is_releasing, 1000);
+    world_until(world, stage_is_releasing, 1000);
     assert_true(world->now_ms - overlap_ms >= WORLD_OVERLAP_MS);
     assert_false(world_view_has(world, 1, 1));
     assert_true(world_view_has(world, 1, 2));
     assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
     assert_int_equal(world->change_infos, 1);
-    world_until(world, is_done, 1000);
+    world_until(world, stage_is_done, 1000);
     assert_int_equal(world_copy(world, 1, 1), QN_COPY_ABSENT);
     const struct state_move *row = &world_move(world, 1)->row;
     assert_int_equal(row->released_bytes, WORLD_SEGMENT_BYTES);
@@ -86,7 +34,7 @@ static void a_move_overlaps_then_releases_and_keeps_the_figures(void **state)
     assert_true(row->changed_wall_ms > row->loaded_wall_ms);
     assert_true(row->finished_wall_ms > row->changed_wall_ms);
     assert_int_equal(world->view.readable_version, readable_version);
-    assert_settled(world);
+    stage_assert_settled(world);
 }
 
 static void moves_of_one_pair_share_a_change_info(void **state)
@@ -105,11 +53,11 @@ static void a_segment_goes_round_and_comes_back(void **state)
     struct world *world = *state;
 
     world_balance(world, 1, 2, 1);
-    assert_settled(world);
+    stage_assert_settled(world);
     world_balance(world, 2, 3, 1);
-    assert_settled(world);
+    stage_assert_settled(world);
     world_balance(world, 3, 1, 1);
-    assert_settled(world);
+    stage_assert_settled(world);
     assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
     assert_string_equal(world_phase(world, 3), "done");
 }
@@ -124,11 +72,11 @@ static void a_load_that_fails_for_the_disk_is_tried_three_times_more(void **stat
     world_balance(world, 1, 2, 1);
     world_run(world, 500);
     assert_string_equal(world_phase(world, 1), "stalled");
-    assert_reason(world, "the disk says no");
-    world_until(world, is_failed, 6000);
+    stage_assert_reason(world, "the disk says no");
+    world_until(world, stage_is_failed, 6000);
     assert_int_equal(world->sent[MESSAGE_LOAD_SEGMENTS] > 4, true);
-    assert_reason(world, "node 2: IO");
-    assert_settled(world);
+    stage_assert_reason(world, "node 2: IO");
+    stage_assert_settled(world);
     assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
 }
 
@@ -139,10 +87,10 @@ static void a_load_that_fails_twice_goes_on(void **state)
     world->nodes[2].load_status = QN_STATUS_IO;
     world->nodes[2].load_failures = 2;
     world_balance(world, 1, 2, 1);
-    world_until(world, is_done, 8000);
+    world_until(world, stage_is_done, 8000);
     assert_int_equal(world_move(world, 1)->row.attempts, 3);
     assert_string_equal(world_move(world, 1)->row.reason, "");
-    assert_settled(world);
+    stage_assert_settled(world);
 }
 
 static void a_corrupt_file_fails_the_move_at_once_and_the_source_serves_on(void **state)
@@ -151,9 +99,9 @@ static void a_corrupt_file_fails_the_move_at_once_and_the_source_serves_on(void 
 
     world->nodes[2].load_status = QN_STATUS_CORRUPT;
     world_balance(world, 1, 2, 1);
-    world_until(world, is_failed, 500);
-    assert_reason(world, "CORRUPT");
-    assert_settled(world);
+    world_until(world, stage_is_failed, 500);
+    stage_assert_reason(world, "CORRUPT");
+    stage_assert_settled(world);
     assert_true(world_view_has(world, 1, 1));
 }
 
@@ -182,8 +130,8 @@ static void an_epoch_that_is_stale_at_the_target_is_minted_anew(void **state)
     struct qn_epoch second = move->row.dst_epoch;
     world_deliver(world, &message); /* a repeat of the receipt changes nothing */
     assert_int_equal(qn_epoch_compare(move->row.dst_epoch, second), 0);
-    world_until(world, is_done, 5000);
-    assert_settled(world);
+    world_until(world, stage_is_done, 5000);
+    stage_assert_settled(world);
 }
 
 /* ---- a bus that loses ------------------------------------------------------------------------ */
@@ -266,7 +214,7 @@ static void a_late_load_at_the_old_source_is_released_again(void **state)
     world_start_node(world, 1);
     world_until(world, world_is_settled, 5000);
     tell_late(world, 1, world_move(world, 1)->row.src_epoch);
-    assert_settled(world);
+    stage_assert_settled(world);
     assert_int_equal(world_copy(world, 2, 1), QN_COPY_SERVING);
     assert_true(world->sent[MESSAGE_RELEASE_SEGMENTS] >= 1);
 }
@@ -277,10 +225,10 @@ static void a_late_load_at_a_target_that_was_given_up_is_released(void **state)
 
     world->nodes[2].load_status = QN_STATUS_CORRUPT;
     world_balance(world, 1, 2, 1);
-    world_until(world, is_failed, 500);
+    world_until(world, stage_is_failed, 500);
     world->nodes[2].load_status = QN_STATUS_OK;
     tell_late(world, 2, world_move(world, 1)->row.dst_epoch);
-    assert_settled(world);
+    stage_assert_settled(world);
     assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
 }
 
@@ -295,7 +243,7 @@ static void only_the_arrows_of_the_table_are_known(void **state)
     assert_true(handoff_phase_is_final(HANDOFF_FAILED));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_open, stage_close)
 
 int main(void)
 {
