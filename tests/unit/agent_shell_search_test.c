@@ -102,39 +102,17 @@ static void long_answers_come_in_parts_whole_lists_each(void **state)
     assert_true(parts >= 8);
 }
 
-static const struct search_answer *answer_of(struct world *world, uint64_t request_id)
-{
-    const struct message *message = world_take(world, MESSAGE_SEARCH_ANSWER);
-
-    assert_non_null(message);
-    assert_int_equal(message->request_id, request_id);
-    assert_string_equal(message->sender, "node/7");
-    return &message->search_answer;
-}
-
-static const float query8[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-
-static struct world_search small_search(size_t segments_count)
-{
-    return (struct world_search){.k = 3,
-                                 .nq = 1,
-                                 .dim = 8,
-                                 .metric = QN_METRIC_L2,
-                                 .queries = query8,
-                                 .segment_ids = ids,
-                                 .segments_count = segments_count};
-}
-
 static void one_query_that_fits_no_message_is_refused(void **state)
 {
     struct world *world = world_open((struct world_options){.max_payload = 16 << 10});
     struct world_segment *segment = world_make_segment(world, 1, 3000, 8, QN_METRIC_L2);
-    struct world_search search = small_search(1);
+    struct world_search search = world_small_search(1);
 
     (void)state;
     world_load_well(world, segment, 1);
     search.k = 3000;
-    assert_int_equal(answer_of(world, world_search(world, &search))->status, QN_STATUS_UNSUPPORTED);
+    assert_int_equal(world_answer_of(world, world_search(world, &search))->status,
+                     QN_STATUS_UNSUPPORTED);
     world_free_segment(segment);
     world_close(world);
 }
@@ -143,11 +121,11 @@ static void unknown_segments_are_refused_and_the_rest_is_searched(void **state)
 {
     struct world *world = world_open((struct world_options){0});
     struct world_segment *segment = world_make_segment(world, 2, 20, 8, QN_METRIC_L2);
-    struct world_search search = small_search(3);
+    struct world_search search = world_small_search(3);
 
     (void)state;
     world_load_well(world, segment, 17);
-    const struct search_answer *answer = answer_of(world, world_search(world, &search));
+    const struct search_answer *answer = world_answer_of(world, world_search(world, &search));
     assert_int_equal(answer->status, QN_STATUS_OK);
     assert_false(world_covers(answer, 0));
     assert_true(world_covers(answer, 1));
@@ -164,10 +142,10 @@ static void unknown_segments_are_refused_and_the_rest_is_searched(void **state)
 static void nothing_here_is_answered_at_once_with_refusals_only(void **state)
 {
     struct world *world = world_open((struct world_options){.budget_bytes = 4096});
-    struct world_search search = small_search(2);
+    struct world_search search = world_small_search(2);
 
     (void)state;
-    const struct search_answer *answer = answer_of(world, world_search(world, &search));
+    const struct search_answer *answer = world_answer_of(world, world_search(world, &search));
     assert_int_equal(answer->status, QN_STATUS_OK);
     assert_int_equal(answer->refused_count, 2);
     assert_int_equal(answer->hits_count, 0);
@@ -179,18 +157,18 @@ static void wrong_dim_and_metric_are_refused_with_both_values(void **state)
 {
     struct world *world = world_open((struct world_options){0});
     struct world_segment *segment = world_make_segment(world, 1, 20, 16, QN_METRIC_L2);
-    struct world_search search = small_search(1);
+    struct world_search search = world_small_search(1);
     float queries[16] = {1};
 
     (void)state;
     world_load_well(world, segment, 1);
-    const struct search_answer *answer = answer_of(world, world_search(world, &search));
+    const struct search_answer *answer = world_answer_of(world, world_search(world, &search));
     assert_int_equal(answer->status, QN_STATUS_INVALID);
     assert_string_equal(answer->text, "segment 1: dim 16, asked 8");
     search.dim = 16;
     search.metric = QN_METRIC_IP;
     search.queries = queries;
-    answer = answer_of(world, world_search(world, &search));
+    answer = world_answer_of(world, world_search(world, &search));
     assert_int_equal(answer->status, QN_STATUS_INVALID);
     assert_string_equal(answer->text, "segment 1: metric l2, asked ip");
     world_free_segment(segment);
@@ -201,14 +179,14 @@ static void a_zero_query_is_refused_for_cosine(void **state)
 {
     struct world *world = world_open((struct world_options){0});
     struct world_segment *segment = world_make_segment(world, 1, 20, 8, QN_METRIC_COSINE);
-    struct world_search search = small_search(1);
+    struct world_search search = world_small_search(1);
     float zeros[8] = {0};
 
     (void)state;
     world_load_well(world, segment, 1);
     search.metric = QN_METRIC_COSINE;
     search.queries = zeros;
-    const struct search_answer *answer = answer_of(world, world_search(world, &search));
+    const struct search_answer *answer = world_answer_of(world, world_search(world, &search));
     assert_int_equal(answer->status, QN_STATUS_INVALID);
     assert_non_null(strstr(answer->text, "query 0"));
     world_free_segment(segment);

@@ -25,29 +25,6 @@ static void free_segments(struct world_segment **segments, size_t count)
 
 static const int64_t ids[] = {1, 2, 3, 4, 5, 6, 7, 8};
 
-static const struct search_answer *answer_of(struct world *world, uint64_t request_id)
-{
-    const struct message *message = world_take(world, MESSAGE_SEARCH_ANSWER);
-
-    assert_non_null(message);
-    assert_int_equal(message->request_id, request_id);
-    assert_string_equal(message->sender, "node/7");
-    return &message->search_answer;
-}
-
-static const float query8[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-
-static struct world_search small_search(size_t segments_count)
-{
-    return (struct world_search){.k = 3,
-                                 .nq = 1,
-                                 .dim = 8,
-                                 .metric = QN_METRIC_L2,
-                                 .queries = query8,
-                                 .segment_ids = ids,
-                                 .segments_count = segments_count};
-}
-
 /* The clock moves at each look, so the deadline passes while the second of three is scanned. */
 static void a_deadline_covers_whole_segments_only(void **state)
 {
@@ -105,17 +82,17 @@ static void scratch_that_does_not_fit_is_busy_but_never_for_all(void **state)
     struct world *world =
         world_open((struct world_options){.executor = WORLD_DEFERRED, .budget_bytes = 8192});
     struct world_segment *segment = world_make_segment(world, 1, 10, 8, QN_METRIC_L2);
-    struct world_search search = small_search(1);
+    struct world_search search = world_small_search(1);
 
     (void)state;
     assert_int_equal(segment->facts.resident_bytes, 8192);
     world_load_well(world, segment, 1);
     uint64_t first = world_search(world, &search);
     uint64_t second = world_search(world, &search);
-    assert_int_equal(answer_of(world, second)->status, QN_STATUS_BUSY);
+    assert_int_equal(world_answer_of(world, second)->status, QN_STATUS_BUSY);
     assert_int_equal(world_run_tasks(world), 1);
     world_run(world);
-    const struct search_answer *answer = answer_of(world, first);
+    const struct search_answer *answer = world_answer_of(world, first);
     assert_int_equal(answer->status, QN_STATUS_OK);
     assert_int_equal(answer->hits_count, 3);
     world_free_segment(segment);
@@ -126,7 +103,7 @@ static void scratch_comes_back_to_the_ledger(void **state)
 {
     struct world *world = world_open((struct world_options){.executor = WORLD_DEFERRED});
     struct world_segment *segment = world_make_segment(world, 1, 500, 8, QN_METRIC_L2);
-    struct world_search search = small_search(1);
+    struct world_search search = world_small_search(1);
 
     (void)state;
     world_load_well(world, segment, 1);
@@ -149,11 +126,11 @@ static void a_full_lane_is_busy(void **state)
 {
     struct world *world = world_open((struct world_options){.executor = WORLD_FULL});
     struct world_segment *segment = world_make_segment(world, 1, 10, 8, QN_METRIC_L2);
-    struct world_search search = small_search(1);
+    struct world_search search = world_small_search(1);
 
     (void)state;
     world_load_well(world, segment, 1);
-    const struct search_answer *answer = answer_of(world, world_search(world, &search));
+    const struct search_answer *answer = world_answer_of(world, world_search(world, &search));
     assert_int_equal(answer->status, QN_STATUS_BUSY);
     assert_int_equal(answer->refused_count, 1);
     assert_int_equal(answer->refused[0].status, QN_STATUS_BUSY);
@@ -167,7 +144,7 @@ static void a_full_lane_is_busy(void **state)
 /* That many requests, each its own, without letting the agent run. */
 static void flood(struct world *world, unsigned count)
 {
-    struct world_search search = small_search(1);
+    struct world_search search = world_small_search(1);
     uint8_t bytes[512];
 
     for (unsigned i = 0; i < count; i++)
@@ -229,7 +206,7 @@ static void a_search_holds_its_segment_through_a_release(void **state)
 {
     struct world *world = world_open((struct world_options){.executor = WORLD_DEFERRED});
     struct world_segment *segment = world_make_segment(world, 1, 500, 8, QN_METRIC_L2);
-    struct world_search search = small_search(1);
+    struct world_search search = world_small_search(1);
 
     (void)state;
     world_load_well(world, segment, 1);
@@ -238,11 +215,11 @@ static void a_search_holds_its_segment_through_a_release(void **state)
     world_advance(world, 2000);
     assert_null(world_take(world, MESSAGE_SEGMENT_RELEASED));
     uint64_t late = world_search(world, &search); /* draining: no new search */
-    const struct search_answer *answer = answer_of(world, late);
+    const struct search_answer *answer = world_answer_of(world, late);
     assert_int_equal(answer->refused[0].status, QN_STATUS_NOT_HERE);
     assert_int_equal(world_run_tasks(world), 1);
     world_run(world);
-    answer = answer_of(world, request_id);
+    answer = world_answer_of(world, request_id);
     assert_true(world_covers(answer, 0));
     assert_int_equal(answer->hits_count, 3);
     world_advance(world, 100);
@@ -259,7 +236,7 @@ static void a_repeat_of_a_search_under_way_is_not_searched_twice(void **state)
     struct world *world = world_open((struct world_options){.executor = WORLD_DEFERRED});
     struct world_segment like = {.facts = {.rows_count = 100, .dim = 8, .metric = QN_METRIC_L2}};
     struct world_segment *segment;
-    struct world_search search = small_search(1);
+    struct world_search search = world_small_search(1);
     uint8_t bytes[1024];
 
     (void)state;
@@ -271,7 +248,7 @@ static void a_repeat_of_a_search_under_way_is_not_searched_twice(void **state)
         world_run(world);
         (void)world_run_tasks(world);
         world_run(world);
-        (void)answer_of(world, 77);
+        (void)world_answer_of(world, 77);
         assert_null(world_take(world, MESSAGE_SEARCH_ANSWER));
     }
     free_segments(&segment, 1);
@@ -282,18 +259,18 @@ static void a_repeat_of_a_search_under_way_is_not_searched_twice(void **state)
 static void a_search_that_does_not_decode_is_answered_invalid(void **state)
 {
     struct world *world = world_open((struct world_options){0});
-    struct world_search search = small_search(1);
+    struct world_search search = world_small_search(1);
     uint8_t bytes[1024];
 
     (void)state;
     size_t size = world_encode_search(&search, 78, bytes, sizeof bytes);
     float not_a_number = __builtin_nanf("");
-    uint8_t *query = memmem(bytes, size, query8, sizeof query8);
+    uint8_t *query = memmem(bytes, size, world_query, sizeof world_query);
     assert_non_null(query);
     memcpy(query, &not_a_number, sizeof not_a_number);
     world_send_bytes(world, "search", bytes, size);
     world_run(world);
-    const struct search_answer *answer = answer_of(world, 78);
+    const struct search_answer *answer = world_answer_of(world, 78);
     assert_int_equal(answer->status, QN_STATUS_INVALID);
     assert_non_null(strstr(answer->text, "queries"));
     world_close(world);

@@ -109,6 +109,12 @@ struct world_search {
     size_t segments_count;
 };
 
+/* One l2 query of 8 dimensions over segments 1..segments_count (at most 8), k 3. */
+extern const float world_query[8];
+struct world_search world_small_search(size_t segments_count);
+/* The answer to that request, taken; from node 7. */
+const struct search_answer *world_answer_of(struct world *world, uint64_t request_id);
+
 /* The request as bytes; their number. */
 size_t world_encode_search(const struct world_search *search, uint64_t request_id,
                            uint8_t *ret_bytes, size_t capacity);

@@ -129,6 +129,31 @@ static struct message search_message(const struct world_search *search, uint64_t
                                                .deadline_ms = search->deadline_ms}};
 }
 
+const float world_query[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+
+struct world_search world_small_search(size_t segments_count)
+{
+    static const int64_t ids[] = {1, 2, 3, 4, 5, 6, 7, 8};
+
+    return (struct world_search){.k = 3,
+                                 .nq = 1,
+                                 .dim = 8,
+                                 .metric = QN_METRIC_L2,
+                                 .queries = world_query,
+                                 .segment_ids = ids,
+                                 .segments_count = segments_count};
+}
+
+const struct search_answer *world_answer_of(struct world *world, uint64_t request_id)
+{
+    const struct message *message = world_take(world, MESSAGE_SEARCH_ANSWER);
+
+    assert_non_null(message);
+    assert_int_equal(message->request_id, request_id);
+    assert_string_equal(message->sender, "node/7");
+    return &message->search_answer;
+}
+
 size_t world_encode_search(const struct world_search *search, uint64_t request_id,
                            uint8_t *ret_bytes, size_t capacity)
 {
