@@ -3,8 +3,8 @@
 #include "bench/bench.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "base/waiter.h"
-#include "bench/text.h"
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The report of the canonical scenario, 80 columns, for people. */
 #include "bench/handoff.h"
-#include "bench/text.h"
 
+#include "base/text.h"
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,6 +22,15 @@ static int compare_rows(const void *a, const void *b)
 static double mib(uint64_t bytes)
 {
     return (double)bytes / (1024 * 1024);
+}
+
+/* The report counts in KiB and up: "0.0 KiB". */
+static const char *kib_text(uint64_t bytes, char ret_text[TEXT_BYTES])
+{
+    if (bytes >= 1024)
+        return text_bytes(bytes, ret_text);
+    (void)snprintf(ret_text, TEXT_BYTES, "%.1f KiB", (double)bytes / 1024);
+    return ret_text;
 }
 
 static void print_head(const struct handoff *handoff)
@@ -90,7 +99,7 @@ static void print_segments(const struct handoff *handoff)
         const struct segment_info *segment = &handoff->segments[i];
         printf("%11" PRId64 " %12" PRId64 " %11" PRId64, segment->segment_id,
                segment->collection_id, segment->partition_id);
-        printf(" %9s %8" PRIu64, text_bytes(segment->mem_size, text), segment->num_rows);
+        printf(" %9s %8" PRIu64, kib_text(segment->mem_size, text), segment->num_rows);
         printf(" %6" PRId64 " %-7s %8" PRIu64 "\n", segment->node_id,
                qn_segment_state_name(segment->state), handoffs_of(handoff, segment->segment_id));
     }
@@ -102,7 +111,7 @@ static void print_rest(const struct handoff_row *row)
     char text[TEXT_BYTES];
 
     if (row->bytes != 0)
-        printf(" %10s", text_bytes(row->bytes, text));
+        printf(" %10s", kib_text(row->bytes, text));
     else if (row->note[0] != '\0')
         printf(" %10s", "");
     if (row->rss_before != 0)
@@ -185,8 +194,7 @@ static void print_given_back(const struct handoff *handoff)
 
     printf("\nMemory given back: RSS fell by %s for %s released (%.1f %%),\n"
            "%" PRIu64 " receipts for %zu releases, the longest wait %" PRIu64 " ms\n",
-           text_bytes(receipts->fallen_bytes, fallen),
-           text_bytes(receipts->released_bytes, released),
+           kib_text(receipts->fallen_bytes, fallen), kib_text(receipts->released_bytes, released),
            receipts->released_bytes == 0
                ? 0
                : 100.0 * (double)receipts->fallen_bytes / (double)receipts->released_bytes,

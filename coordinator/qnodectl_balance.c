@@ -19,14 +19,14 @@ static bool phase_is(const struct ctl_move *move, const char *phase)
 static void print_progress(const struct ctl_move *move)
 {
     const struct move_info *info = &move->info;
-    char bytes[TABLE_UNIT_BYTES], before[TABLE_UNIT_BYTES], after[TABLE_UNIT_BYTES];
+    char bytes[TEXT_BYTES], before[TEXT_BYTES], after[TEXT_BYTES];
 
     printf("segment %" PRId64 "  %" PRId64 " -> %" PRId64 "  %s", info->segment_id,
            info->src_node_id, info->dst_node_id, move->phase);
     if (phase_is(move, "done"))
         printf(": %s back, RSS %s -> %s, waited %" PRIu64 " ms",
-               table_bytes(info->released_bytes, bytes), table_bytes(info->rss_before, before),
-               table_bytes(info->rss_after, after), info->waited_ms);
+               text_bytes(info->released_bytes, bytes), text_bytes(info->rss_before, before),
+               text_bytes(info->rss_after, after), info->waited_ms);
     else if (move->reason[0] != '\0')
         printf(": %s", move->reason);
     printf("\n");

@@ -135,12 +135,12 @@ static enum qn_status wait_serving(struct ctl *ctl, struct qn_feed *feed, struct
 
 static void print_loaded(const struct ctl *ctl, const struct seen *seen)
 {
-    char rows[TABLE_UNIT_BYTES], bytes[TABLE_UNIT_BYTES];
+    char rows[TEXT_BYTES], bytes[TEXT_BYTES];
 
     if (!ctl->arguments->json) {
         printf("collection %" PRId64 " (%s): %u of %u segments serving, %s rows, %s\n",
                seen->collection_id, seen->name, seen->serving_count, seen->segments_count,
-               table_count(seen->rows_count, rows), table_bytes(seen->bytes, bytes));
+               text_count(seen->rows_count, rows), text_bytes(seen->bytes, bytes));
         if (seen->serving_count < seen->segments_count)
             printf("next: qnodectl collections list shows when all are serving\n");
         return;

@@ -80,7 +80,7 @@ static void put_node_doc(struct doc *rows, const struct node_info *node)
 
 static void put_node_cells(struct table *table, const struct node_info *node)
 {
-    char text[TABLE_UNIT_BYTES];
+    char text[TEXT_BYTES];
 
     table_cell(table, "%" PRId64, node->node_id);
     if (node->silent)
@@ -88,11 +88,11 @@ static void put_node_cells(struct table *table, const struct node_info *node)
     else
         table_cell(table, "up %s", table_duration_ms(node->uptime_ms, text));
     table_cell(table, "%u", node->copies_count);
-    table_cell(table, "%s", table_bytes(node->memory.ledger_bytes, text));
-    table_cell(table, "%s", table_bytes(node->memory.anon_bytes, text));
-    table_cell(table, "%s", table_bytes(node->memory.budget_bytes, text));
+    table_cell(table, "%s", text_bytes(node->memory.ledger_bytes, text));
+    table_cell(table, "%s", text_bytes(node->memory.anon_bytes, text));
+    table_cell(table, "%s", text_bytes(node->memory.budget_bytes, text));
     table_cell(table, "%.1f %%", usage_percent(&node->memory));
-    table_cell(table, "%s", table_count(node->searches_total, text));
+    table_cell(table, "%s", text_count(node->searches_total, text));
 }
 
 static void on_nodes(void *owner, const struct coord_answer *answer)
@@ -137,13 +137,13 @@ static void put_segment_doc(struct doc *rows, const struct segment_info *segment
 
 static void put_segment_cells(struct table *table, const struct segment_info *segment)
 {
-    char text[TABLE_UNIT_BYTES];
+    char text[TEXT_BYTES];
 
     table_cell(table, "%" PRId64, segment->segment_id);
     table_cell(table, "%" PRId64, segment->collection_id);
     table_cell(table, "%" PRId64, segment->partition_id);
-    table_cell(table, "%s", table_bytes(segment->mem_size, text));
-    table_cell(table, "%s", table_count(segment->num_rows, text));
+    table_cell(table, "%s", text_bytes(segment->mem_size, text));
+    table_cell(table, "%s", text_count(segment->num_rows, text));
     if (segment->node_id == 0)
         table_cell(table, "%s", "");
     else
@@ -199,12 +199,12 @@ static void put_collection_doc(struct doc *rows, const struct collection_info *i
 
 static void put_collection_cells(struct table *table, const struct collection_info *info)
 {
-    char text[TABLE_UNIT_BYTES];
+    char text[TEXT_BYTES];
 
     table_cell(table, "%" PRId64, info->collection_id);
     table_cell(table, "%u of %u", info->segments_serving, info->segments_count);
-    table_cell(table, "%s", table_count(info->num_rows, text));
-    table_cell(table, "%s", table_bytes(info->mem_size, text));
+    table_cell(table, "%s", text_count(info->num_rows, text));
+    table_cell(table, "%s", text_bytes(info->mem_size, text));
     table_cell(table, "%s", qn_metric_name(info->metric));
     table_cell(table, "%u", info->dim);
     table_cell(table, "%" PRIu64 ".%" PRIu64, info->version.term, info->version.version);

@@ -83,7 +83,7 @@ static void moves_print_json(const struct ctl_moves *moves)
 
 static void put_took(struct table *table, const struct move_info *info)
 {
-    char text[TABLE_UNIT_BYTES];
+    char text[TEXT_BYTES];
 
     if (info->finished_wall_ms <= info->started_wall_ms)
         table_cell(table, "%s", "");
@@ -98,7 +98,7 @@ void ctl_moves_print(const struct ctl_moves *moves, bool json)
         {"move", true},  {"segment", true}, {"from", true}, {"to", true},      {"phase", false},
         {"bytes", true}, {"started", true}, {"took", true}, {"reason", false},
     };
-    char text[TABLE_UNIT_BYTES];
+    char text[TEXT_BYTES];
 
     if (json) {
         moves_print_json(moves);
@@ -112,7 +112,7 @@ void ctl_moves_print(const struct ctl_moves *moves, bool json)
         table_cell(table, "%" PRId64, info->src_node_id);
         table_cell(table, "%" PRId64, info->dst_node_id);
         table_cell(table, "%s", moves->rows[i].phase);
-        table_cell(table, "%s", table_bytes(info->bytes, text));
+        table_cell(table, "%s", text_bytes(info->bytes, text));
         table_cell(table, "%.8s", table_wall_ms(info->started_wall_ms, text));
         put_took(table, info);
         table_cell(table, "%s", moves->rows[i].reason);

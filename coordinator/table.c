@@ -143,58 +143,24 @@ void table_print(const struct table *table, FILE *file)
     free(widths);
 }
 
-const char *table_bytes(uint64_t bytes, char ret_text[TABLE_UNIT_BYTES])
-{
-    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB"};
-    double value = (double)bytes / 1024;
-    size_t unit = 0;
-
-    if (bytes < 1024) {
-        (void)snprintf(ret_text, TABLE_UNIT_BYTES, "%u B", (unsigned)bytes);
-        return ret_text;
-    }
-    while (value >= 1023.95 && unit + 1 < COUNT_OF(units)) {
-        value /= 1024;
-        unit++;
-    }
-    (void)snprintf(ret_text, TABLE_UNIT_BYTES, "%.1f %s", value, units[unit]);
-    return ret_text;
-}
-
-const char *table_count(uint64_t count, char ret_text[TABLE_UNIT_BYTES])
-{
-    char digits[TABLE_UNIT_BYTES];
-    size_t digits_count =
-        (size_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
-    size_t used = 0;
-
-    for (size_t i = 0; i < digits_count && used + 2 < TABLE_UNIT_BYTES; i++) {
-        if (i > 0 && (digits_count - i) % 3 == 0 && digits_count <= 15)
-            ret_text[used++] = ',';
-        ret_text[used++] = digits[i];
-    }
-    ret_text[used] = '\0';
-    return ret_text;
-}
-
-const char *table_duration_ms(uint64_t ms, char ret_text[TABLE_UNIT_BYTES])
+const char *table_duration_ms(uint64_t ms, char ret_text[TEXT_BYTES])
 {
     double seconds = (double)ms / 1000;
 
     if (ms < 1000)
-        (void)snprintf(ret_text, TABLE_UNIT_BYTES, "%u ms", (unsigned)ms);
+        (void)snprintf(ret_text, TEXT_BYTES, "%u ms", (unsigned)ms);
     else if (seconds < 120)
-        (void)snprintf(ret_text, TABLE_UNIT_BYTES, "%.1f s", seconds);
+        (void)snprintf(ret_text, TEXT_BYTES, "%.1f s", seconds);
     else if (seconds < 2.0 * 3600)
-        (void)snprintf(ret_text, TABLE_UNIT_BYTES, "%.0f min", seconds / 60);
+        (void)snprintf(ret_text, TEXT_BYTES, "%.0f min", seconds / 60);
     else if (seconds < 48.0 * 3600)
-        (void)snprintf(ret_text, TABLE_UNIT_BYTES, "%.0f h", seconds / 3600);
+        (void)snprintf(ret_text, TEXT_BYTES, "%.0f h", seconds / 3600);
     else
-        (void)snprintf(ret_text, TABLE_UNIT_BYTES, "%.0f d", seconds / 86400);
+        (void)snprintf(ret_text, TEXT_BYTES, "%.0f d", seconds / 86400);
     return ret_text;
 }
 
-const char *table_wall_ms(uint64_t wall_ms, char ret_text[TABLE_UNIT_BYTES])
+const char *table_wall_ms(uint64_t wall_ms, char ret_text[TEXT_BYTES])
 {
     time_t seconds = (time_t)(wall_ms / 1000);
     struct tm local;
@@ -202,7 +168,7 @@ const char *table_wall_ms(uint64_t wall_ms, char ret_text[TABLE_UNIT_BYTES])
     ret_text[0] = '\0';
     if (wall_ms == 0 || localtime_r(&seconds, &local) == NULL)
         return ret_text;
-    size_t used = strftime(ret_text, TABLE_UNIT_BYTES, "%H:%M:%S", &local);
-    (void)snprintf(ret_text + used, TABLE_UNIT_BYTES - used, ".%03u", (unsigned)(wall_ms % 1000));
+    size_t used = strftime(ret_text, TEXT_BYTES, "%H:%M:%S", &local);
+    (void)snprintf(ret_text + used, TEXT_BYTES - used, ".%03u", (unsigned)(wall_ms % 1000));
     return ret_text;
 }

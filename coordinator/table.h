@@ -4,12 +4,13 @@
 #ifndef COORDINATOR_TABLE_H
 #define COORDINATOR_TABLE_H
 
+#include "base/text.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
-enum { TABLE_WIDTH = 80, TABLE_UNIT_BYTES = 24 };
+enum { TABLE_WIDTH = 80 };
 
 struct table_column {
     const char *name;
@@ -27,13 +28,9 @@ size_t table_rows_count(const struct table *table);
 /* Headers and rows. All rows must be full. */
 void table_print(const struct table *table, FILE *file);
 
-/* "6.5 MiB", "512 B"; returns ret_text. */
-const char *table_bytes(uint64_t bytes, char ret_text[TABLE_UNIT_BYTES]);
-/* "104,334" */
-const char *table_count(uint64_t count, char ret_text[TABLE_UNIT_BYTES]);
 /* "503 ms", "1.6 s", "4 min", "31 h", "12 d" */
-const char *table_duration_ms(uint64_t ms, char ret_text[TABLE_UNIT_BYTES]);
+const char *table_duration_ms(uint64_t ms, char ret_text[TEXT_BYTES]);
 /* "12:03:04.120", local time; "" for 0. */
-const char *table_wall_ms(uint64_t wall_ms, char ret_text[TABLE_UNIT_BYTES]);
+const char *table_wall_ms(uint64_t wall_ms, char ret_text[TEXT_BYTES]);
 
 #endif

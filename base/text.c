@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bench/text.h"
+#include "base/text.h"
 
-#include <stddef.h>
+#include "base/check.h"
 #include <stdio.h>
 
 const char *text_bytes(uint64_t bytes, char ret_text[TEXT_BYTES])
 {
-    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB"};
     double value = (double)bytes / 1024;
     size_t unit = 0;
 
-    for (; value >= 1023.95 && unit < 3; unit++)
+    if (bytes < 1024) {
+        (void)snprintf(ret_text, TEXT_BYTES, "%u B", (unsigned)bytes);
+        return ret_text;
+    }
+    for (; value >= 1023.95 && unit + 1 < COUNT_OF(units); unit++) /* not "1024.0 KiB" */
         value /= 1024;
     (void)snprintf(ret_text, TEXT_BYTES, "%.1f %s", value, units[unit]);
     return ret_text;
