@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what a manifest must pass -----------------------------------------------------------------
- */
+/* ---- what a load must pass ------------------------------------------------------------------- */
 
 static enum qn_status check_segment(const struct core *core, const struct manifest *manifest,
                                     const struct manifest_segment *segment, struct text *text)
@@ -74,6 +73,19 @@ static enum qn_status check_manifest(const struct core *core, const struct manif
     return QN_STATUS_OK;
 }
 
+/* Each node that was named must report, also when nothing will be placed on it. */
+static enum qn_status check_nodes(const struct core *core, const struct coord_request *request,
+                                  struct text *text)
+{
+    for (size_t i = 0; i < request->dst_node_ids_count; i++) {
+        if (core_node_is_live(core, request->dst_node_ids[i]))
+            continue;
+        text_add(text, "node %" PRId64 " does not report", request->dst_node_ids[i]);
+        return QN_STATUS_UNAVAILABLE;
+    }
+    return QN_STATUS_OK;
+}
+
 /* ---- the sentence
  * -------------------------------------------------------------------------------- */
 
@@ -99,9 +111,10 @@ static void add_node(struct summary *summary, int64_t node_id)
         summary->node_ids[summary->nodes_count++] = node_id;
 }
 
-/* "collection words (1): 8 segments, 52.1 MiB onto nodes 1, 2" */
+/* "collection words (1): 8 segments, 52.1 MiB onto nodes 1, 2". again: what was asked for a
+ * collection that is here already; NULL: it is new. */
 static void describe(const struct core *core, const struct catalog_collection *collection,
-                     bool fresh, struct text *text)
+                     const struct coord_request *again, struct text *text)
 {
     struct summary summary = {0};
     struct text growing = {0};
@@ -125,8 +138,10 @@ static void describe(const struct core *core, const struct catalog_collection *c
     text_add_bytes(text, summary.bytes);
     text_add(text, " onto ");
     text_add_nodes(text, summary.node_ids, summary.nodes_count);
-    if (!fresh)
+    if (again != NULL)
         text_add(text, "; %zu of them serve", summary.serving_count);
+    if (again != NULL && again->dst_node_ids_count > 0)
+        text_add(text, "; the collection stays where it is: load-balance moves segments");
     if (growing.used_bytes > 0)
         text_add(text, "; not loaded, because only sealed segments are: Growing%s", growing.bytes);
 }
@@ -151,7 +166,8 @@ static bool is_same(const struct catalog_collection *collection, const struct ma
     return true;
 }
 
-static enum qn_status load_again(struct core *core, const struct catalog_collection *collection,
+static enum qn_status load_again(const struct core *core, const struct coord_request *request,
+                                 const struct catalog_collection *collection,
                                  const struct manifest *manifest, struct text *text)
 {
     if (strcmp(collection->row.folder, manifest->folder) != 0) {
@@ -166,8 +182,10 @@ static enum qn_status load_again(struct core *core, const struct catalog_collect
                  collection->row.name, collection->row.collection_id);
         return QN_STATUS_CONFLICT;
     }
-    describe(core, collection, false, text);
-    return QN_STATUS_OK;
+    enum qn_status status = check_nodes(core, request, text);
+    if (status == QN_STATUS_OK)
+        describe(core, collection, request, text);
+    return status;
 }
 
 /* A released collection comes again: only when no node that is alive still holds it. */
@@ -213,13 +231,10 @@ static enum qn_status choose_nodes(const struct core *core, const struct coord_r
                                    struct planner_input *input, struct text *text)
 {
     const struct idmap *nodes = &core->cluster.nodes;
+    enum qn_status status = check_nodes(core, request, text);
 
-    for (size_t i = 0; i < request->dst_node_ids_count; i++) {
-        if (core_node_is_live(core, request->dst_node_ids[i]))
-            continue;
-        text_add(text, "node %" PRId64 " does not report", request->dst_node_ids[i]);
-        return QN_STATUS_UNAVAILABLE;
-    }
+    if (status != QN_STATUS_OK)
+        return status;
     input->nodes = grow_calloc(nodes->count, sizeof *input->nodes);
     for (size_t i = 0; i < nodes->count; i++) {
         const struct cluster_node *node = nodes->entries[i].item;
@@ -326,7 +341,7 @@ static void adopt_plan(struct core *core, const struct manifest *manifest,
     for (size_t i = 0; i < plan->segments_count; i++)
         (void)catalog_want(catalog_segment(&core->catalog, plan->segments[i].segment_id),
                            plan->segments[i].node_id, core_mint(core), core->out);
-    describe(core, collection, true, text);
+    describe(core, collection, NULL, text);
     core_touch(core);
 }
 
@@ -340,7 +355,7 @@ enum qn_status api_load(struct core *core, const struct coord_request *request,
 
     ret_change->collection_id = manifest->collection_id;
     if (status == QN_STATUS_OK && known != NULL && !known->row.ceasing)
-        return load_again(core, known, manifest, text);
+        return load_again(core, request, known, manifest, text);
     if (status == QN_STATUS_OK && known != NULL)
         status = check_ceasing(core, known, text);
     if (status == QN_STATUS_OK)

@@ -80,6 +80,8 @@ until_true both_up
 expect 0 "no collections" qnodectl collections list
 expect 1 "no-such-folder" qnodectl collections load "$work/no-such-folder"
 expect 0 "4 of 4 segments serving" qnodectl collections load "$work/small" --wait --timeout-s 20
+expect 69 "node 77 does not report" qnodectl collections load "$work/small" --nodes 77
+expect 0 "the collection stays where it is" qnodectl collections load "$work/small" --nodes 2
 expect 0 "small" qnodectl collections list
 expect 0 "nodeID" qnodectl segments --collection small
 expect 0 '"state": "Sealed"' qnodectl segments -o json

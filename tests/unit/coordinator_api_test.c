@@ -112,6 +112,30 @@ static void a_node_that_does_not_report_is_named(void **state)
     assert_answer(world, QN_STATUS_UNAVAILABLE, "node 9 does not report");
 }
 
+static void nodes_named_for_a_loaded_collection_must_report(void **state)
+{
+    struct world *world = *state;
+
+    load(world, world_manifest(2), 1);
+    world_until(world, world_is_settled, 2000);
+    size_t commands = world->sent[MESSAGE_LOAD_SEGMENTS];
+    load(world, world_manifest(2), 77);
+    assert_answer(world, QN_STATUS_UNAVAILABLE, "node 77 does not report");
+    world_kill_node(world, 3);
+    world_run(world, LIMIT_NODE_SILENT_MS + 1500);
+    load(world, world_manifest(2), 3);
+    assert_answer(world, QN_STATUS_UNAVAILABLE, "node 3 does not report");
+    load(world, world_manifest(2), 2);
+    assert_answer(world, QN_STATUS_OK,
+                  "onto node 1; 2 of them serve; the collection stays where it is");
+    load(world, world_manifest(2), 0);
+    assert_answer(world, QN_STATUS_OK, "onto node 1; 2 of them serve");
+    assert_null(strstr(world->answer_text, "stays"));
+    world_run(world, 2000);
+    assert_int_equal(world->sent[MESSAGE_LOAD_SEGMENTS], commands);
+    assert_true(world_view_has(world, 1, 1));
+}
+
 static void a_collection_that_fits_nowhere_is_refused_with_figures(void **state)
 {
     struct world *world = *state;
@@ -279,6 +303,7 @@ int main(void)
         TEST(growing_segments_are_named_and_not_loaded),
         TEST(a_manifest_that_no_message_can_carry_is_refused),
         TEST(a_node_that_does_not_report_is_named),
+        TEST(nodes_named_for_a_loaded_collection_must_report),
         TEST(a_collection_that_fits_nowhere_is_refused_with_figures),
         TEST(a_segment_id_of_another_collection_is_a_conflict),
         TEST(digits_are_an_id_before_they_are_a_name),
