@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "coordinator/text.h"
 
+#include "base/text.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,18 +33,9 @@ void text_add(struct text *text, const char *format, ...)
 
 void text_add_bytes(struct text *text, uint64_t bytes)
 {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double value = (double)bytes;
-    size_t unit = 0;
+    char buffer[TEXT_BYTES];
 
-    while (value >= 1024 && unit < 4) {
-        value /= 1024;
-        unit++;
-    }
-    if (unit == 0)
-        text_add(text, "%" PRIu64 " B", bytes);
-    else
-        text_add(text, "%.1f %s", value, units[unit]);
+    text_add(text, "%s", text_bytes(bytes, buffer));
 }
 
 void text_add_nodes(struct text *text, const int64_t *node_ids, size_t count)
