@@ -81,21 +81,6 @@ void doc_append(struct doc *array, struct doc *value)
     CHECK(json_array_append_new(inner(array), inner(value)) == 0);
 }
 
-void doc_append_int(struct doc *array, int64_t value)
-{
-    doc_append(array, made(json_integer(value)));
-}
-
-void doc_append_number(struct doc *array, double value)
-{
-    doc_append(array, made(json_real(value)));
-}
-
-void doc_append_string(struct doc *array, const char *value)
-{
-    doc_append(array, text_value(value));
-}
-
 char *doc_to_text(const struct doc *doc)
 {
     char *text = json_dumps(inner(doc), JSON_INDENT(2) | JSON_REAL_PRECISION(9));
@@ -169,11 +154,6 @@ enum qn_status doc_get_array(const struct doc *object, const char *name,
     if (status == QN_STATUS_OK)
         *ret_array = (const struct doc *)value;
     return status;
-}
-
-bool doc_has(const struct doc *object, const char *name)
-{
-    return json_object_get(inner(object), name) != NULL;
 }
 
 size_t doc_array_count(const struct doc *array)

@@ -20,9 +20,6 @@ void doc_set_int(struct doc *object, const char *name, int64_t value);
 void doc_set_number(struct doc *object, const char *name, double value);
 void doc_set_bool(struct doc *object, const char *name, bool value);
 void doc_append(struct doc *array, struct doc *value);
-void doc_append_int(struct doc *array, int64_t value);
-void doc_append_number(struct doc *array, double value);
-void doc_append_string(struct doc *array, const char *value);
 /* Indented by 2, keys in order of insertion; free() the text. */
 char *doc_to_text(const struct doc *doc);
 /* doc_to_text on stdout with a newline. */
@@ -35,7 +32,6 @@ enum qn_status doc_get_int(const struct doc *object, const char *name, int64_t *
                            struct qn_error *error);
 enum qn_status doc_get_array(const struct doc *object, const char *name,
                              const struct doc **ret_array, struct qn_error *error);
-bool doc_has(const struct doc *object, const char *name);
 size_t doc_array_count(const struct doc *array);
 const struct doc *doc_array_at(const struct doc *array, size_t index);
 

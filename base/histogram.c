@@ -38,14 +38,6 @@ void histogram_add(struct histogram *histogram, uint64_t value)
     (void)atomic_fetch_add_explicit(&histogram->total, 1, memory_order_relaxed);
 }
 
-void histogram_merge(struct histogram *into, const struct histogram *from)
-{
-    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
-        (void)atomic_fetch_add(&into->counts[i], atomic_load(&from->counts[i]));
-    (void)atomic_fetch_add(&into->sum, atomic_load(&from->sum));
-    (void)atomic_fetch_add(&into->total, atomic_load(&from->total));
-}
-
 uint64_t histogram_count(const struct histogram *histogram)
 {
     return atomic_load(&histogram->total);

@@ -14,7 +14,6 @@ struct histogram {
 
 void histogram_init(struct histogram *histogram);
 void histogram_add(struct histogram *histogram, uint64_t value);
-void histogram_merge(struct histogram *into, const struct histogram *from);
 uint64_t histogram_count(const struct histogram *histogram);
 /* Upper end of the bucket that holds the given quantile (0..1); 0 when empty. */
 uint64_t histogram_quantile(const struct histogram *histogram, double quantile);

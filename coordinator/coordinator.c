@@ -261,11 +261,6 @@ void coordinator_wait(struct coordinator *coordinator, uint64_t until_us)
         waiter_wait(&coordinator->waiter, ticket, until_us - now_us);
 }
 
-void coordinator_wake(struct coordinator *coordinator)
-{
-    waiter_wake(&coordinator->waiter);
-}
-
 /* ---- open and close -------------------------------------------------------------------------- */
 
 struct rows {

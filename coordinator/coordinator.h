@@ -49,7 +49,6 @@ const char *coordinator_failure(const struct coordinator *coordinator);
 /* True when it stopped because another coordinator holds a higher term. */
 bool coordinator_stepped_down(const struct coordinator *coordinator);
 void coordinator_wait(struct coordinator *coordinator, uint64_t until_us);
-void coordinator_wake(struct coordinator *coordinator); /* any thread */
 /* Memory only: after the transport is closed (its handlers point here). NULL is fine. */
 void coordinator_close(struct coordinator *coordinator);
 

@@ -2,7 +2,7 @@
 #include "base/histogram.h"
 #include "tests/test.h"
 
-static struct histogram histogram, other;
+static struct histogram histogram;
 
 static void an_empty_histogram_says_zero(void **state)
 {
@@ -46,21 +46,6 @@ static void values_beyond_the_range_count_in_the_last_bucket(void **state)
     assert_true(histogram_quantile(&histogram, 1) > (uint64_t)1 << 36);
 }
 
-static void merging_adds_up(void **state)
-{
-    (void)state;
-    histogram_init(&histogram);
-    histogram_init(&other);
-    histogram_add(&histogram, 10);
-    histogram_add(&other, 20);
-    histogram_add(&other, 30);
-    histogram_merge(&histogram, &other);
-    assert_int_equal(histogram_count(&histogram), 3);
-    assert_int_equal(histogram.sum, 60);
-    assert_int_equal(histogram_quantile(&histogram, 0.5), 20);
-    assert_int_equal(histogram_quantile(&histogram, 1), 30);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -68,7 +53,6 @@ int main(void)
         cmocka_unit_test(small_values_are_exact),
         cmocka_unit_test(a_bucket_is_at_most_a_64th_wide),
         cmocka_unit_test(values_beyond_the_range_count_in_the_last_bucket),
-        cmocka_unit_test(merging_adds_up),
     };
 
     return cmocka_run_group_tests_name("base_histogram", tests, NULL, NULL);

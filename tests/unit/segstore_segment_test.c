@@ -5,7 +5,6 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/prng.h"
-#include "segstore/placement.h"
 #include "segstore/store.h"
 #include "tests/unit/segstore_fixture.h"
 #include <pthread.h>
@@ -178,22 +177,6 @@ static void a_full_store_refuses(void **state)
     assert_null(store_free(NULL));
 }
 
-static void placement_takes_the_least_loaded_numa_node(void **state)
-{
-    const uint64_t even[3] = {100, 100, 100};
-    const uint64_t unknown[3] = {100, 0, 100};
-    const uint64_t uneven[2] = {1000, 100};
-
-    (void)state;
-    assert_int_equal(placement_choose((uint64_t[]){0, 0, 0}, even, 3, 10), 0);
-    assert_int_equal(placement_choose((uint64_t[]){20, 10, 10}, even, 3, 10), 1);
-    assert_int_equal(placement_choose((uint64_t[]){20, 30, 10}, unknown, 3, 10), 2);
-    assert_int_equal(placement_choose((uint64_t[]){500, 40}, uneven, 2, 10), 1); /* shares */
-    assert_int_equal(placement_choose((uint64_t[]){900, 60}, uneven, 2, 60), 0); /* fits */
-    assert_int_equal(placement_choose((uint64_t[]){UINT64_MAX, 90}, uneven, 2, 60), 1);
-    assert_int_equal(placement_choose((uint64_t[]){7}, (uint64_t[]){0}, 1, 60), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,7 +186,6 @@ int main(void)
         cmocka_unit_test(the_last_of_many_readers_reports_exactly_once),
         cmocka_unit_test(the_store_finds_what_it_holds_and_nothing_else),
         cmocka_unit_test(a_full_store_refuses),
-        cmocka_unit_test(placement_takes_the_least_loaded_numa_node),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
