@@ -211,7 +211,7 @@ static void forget_ceasing(struct core *core, struct catalog_collection *collect
     if (holders.silent_count > 0)
         outbox_note(core->out, true,
                     "collection %s (%" PRId64 ") is loaded anew while node %" PRId64
-                    " is silent and may hold old copies",
+                    " is silent: what it holds of the old edition goes when it is back",
                     collection->row.name, collection->row.collection_id, holders.node_id);
     catalog_remove_collection(&core->catalog, collection, core->out);
 }

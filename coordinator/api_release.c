@@ -5,6 +5,8 @@
 #include "coordinator/handoff.h"
 #include "coordinator/view.h"
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 static void stop_moves(struct core *core, const struct catalog_collection *collection)
 {
@@ -15,26 +17,59 @@ static void stop_moves(struct core *core, const struct catalog_collection *colle
     }
 }
 
+static size_t count_copies(const struct core *core, int64_t collection_id)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < core->cluster.nodes.count; i++) {
+        const struct cluster_node *node = core->cluster.nodes.entries[i].item;
+        for (size_t j = 0; j < node->list.count; j++)
+            count += node->list.copies[j].collection_id == collection_id;
+    }
+    return count;
+}
+
+/* Nodes report copies of a collection that we do not have: its coordinator's state was lost, or is
+ * not ours. Nobody but the operator can say that they may go; then they go like any other's: after
+ * a view without them, on the ground CEASED. NULL: there are none. */
+static struct catalog_collection *take_orphans(struct core *core, const char *id_text)
+{
+    struct state_collection row = {0};
+    char *end;
+
+    row.collection_id = strtoll(id_text, &end, 10);
+    if (end == id_text || *end != '\0' || count_copies(core, row.collection_id) == 0)
+        return NULL;
+    (void)snprintf(row.name, sizeof row.name, "orphans-%" PRId64, row.collection_id);
+    return catalog_add_collection(&core->catalog, &row, core->out);
+}
+
 enum qn_status api_release(struct core *core, const struct coord_request *request,
                            struct api_change *ret_change)
 {
     struct text *text = &ret_change->text;
     struct catalog_collection *collection =
         catalog_collection_named(&core->catalog, request->collection);
+    bool is_ours = collection != NULL;
 
+    if (!is_ours)
+        collection = take_orphans(core, request->collection);
     if (collection == NULL) {
         text_add(text, "collection %s is not loaded", request->collection);
         return QN_STATUS_NOT_FOUND;
     }
     ret_change->collection_id = collection->row.collection_id;
-    text_add(text, "collection %s (%" PRId64 "): %zu segments are released after %.1f s",
-             collection->row.name, collection->row.collection_id, collection->segments.count,
-             (double)core->options.ceased_wait_ms / 1000);
+    text_add(text, "collection %s (%" PRId64 "): %zu %s are released after %.1f s",
+             collection->row.name, collection->row.collection_id,
+             is_ours ? collection->segments.count
+                     : count_copies(core, collection->row.collection_id),
+             is_ours ? "segments" : "copies", (double)core->options.ceased_wait_ms / 1000);
     if (collection->row.ceasing)
         return QN_STATUS_OK;
     stop_moves(core, collection);
     collection->row.ceasing = true;
     collection->row.readable_version++;
+    collection->edition_ms = 0;
     catalog_put_collection(collection, core->out);
     core_touch(core);
     if (view_update(core, collection, true))

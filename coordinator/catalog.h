@@ -39,8 +39,8 @@ struct catalog_collection {
     struct qn_epoch version; /* of the view that is published; (0, 0): none since this start */
     uint64_t signature;      /* of its placement */
     uint64_t published_ms, changed_ms;
-    uint64_t ceased_ms; /* when the empty view was published; 0: not yet */
-    bool dirty;         /* the view may have changed */
+    uint64_t edition_ms; /* of the first view of what is readable now; 0: none since this start */
+    bool dirty;          /* the view may have changed */
 };
 
 struct catalog_move {

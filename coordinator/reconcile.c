@@ -94,25 +94,13 @@ void reconcile_on_load_failed(struct core *core, struct cluster_node *node,
         wanted->next_ms = core->now_ms + REFUSED_AGAIN_MS;
 }
 
-/* ---- what moves left behind ------------------------------------------------------------------ */
+/* ---- strays ---------------------------------------------------------------------------------- */
 
-/* A finished move names that very copy: its source, or the target it gave up. */
-static bool is_left_behind(const struct core *core, const struct cluster_node *node,
-                           const struct cluster_copy *copy)
-{
-    for (size_t i = core->catalog.moves.count; i > 0; i--) {
-        const struct catalog_move *move = core->catalog.moves.entries[i - 1].item;
-        const struct state_move *row = &move->row;
-        if (move->open || row->segment_id != copy->segment_id)
-            continue;
-        if (row->src_node_id == node->node_id && qn_epoch_compare(row->src_epoch, copy->epoch) == 0)
-            return true;
-        if (row->phase == HANDOFF_FAILED && row->dst_node_id == node->node_id &&
-            qn_epoch_compare(row->dst_epoch, copy->epoch) == 0)
-            return true;
-    }
-    return false;
-}
+/* Copies of our collections where none is wanted: what finished moves, another edition, another
+ * coordinator or an older state of ours left behind. They cost memory and answer nobody, so they
+ * go, and C6 has the ground for each: another copy of the segment serves, or no view since this
+ * edition's first names the segment. Copies of collections that we do not have are orphans: they
+ * may be another's, and are left to the operator (api_release.c). */
 
 /* A copy that is wanted and serves. */
 static bool find_witness(const struct core *core, const struct catalog_segment *segment,
@@ -148,24 +136,53 @@ static void ask(struct core *core, struct cluster_copy *copy, struct command_ite
     command_add(items, item);
 }
 
-static bool leftover(struct core *core, const struct cluster_node *node, struct cluster_copy *copy,
-                     struct command_items *items)
+/* No client that holds an older view may still be searching what this edition lacks (C8). */
+static bool is_edition_settled(const struct core *core, const struct catalog_collection *collection)
+{
+    return collection->edition_ms != 0 && !collection->dirty &&
+           core->now_ms - collection->edition_ms >= core->options.ceased_wait_ms;
+}
+
+/* No edition may list the segment any more, and then it has no row: the command needs one. */
+static struct catalog_segment *ceased_segment(struct core *core,
+                                              struct catalog_collection *collection,
+                                              const struct cluster_copy *copy)
+{
+    struct catalog_segment *segment = outbox_alloc(core->out, 1, sizeof *segment);
+
+    segment->segment_id = copy->segment_id;
+    segment->collection = collection;
+    return segment;
+}
+
+/* True: it is one, and must go. */
+static bool stray(struct core *core, const struct cluster_node *node, struct cluster_copy *copy,
+                  struct command_items *items)
 {
     struct catalog_segment *segment = catalog_segment(&core->catalog, copy->segment_id);
-    struct command_item item = {.node_id = node->node_id, .segment = segment};
+    struct catalog_collection *collection = catalog_collection(&core->catalog, copy->collection_id);
+    struct command_item item = {.node_id = node->node_id, .epoch = copy->epoch};
 
-    if (segment == NULL || segment->collection->row.ceasing ||
-        catalog_wanted(segment, node->node_id) != NULL ||
-        (segment->move != NULL && segment->move->row.src_node_id == node->node_id) ||
-        !is_left_behind(core, node, copy))
+    if (collection == NULL || collection->row.ceasing)
         return false;
-    item.epoch = copy->epoch;
+    if (segment == NULL) {
+        if (!is_due(core, copy) || !is_edition_settled(core, collection))
+            return true;
+        item.segment = ceased_segment(core, collection, copy);
+        ask(core, copy, items, &item);
+        return true;
+    }
+    if (segment->collection != collection || catalog_wanted(segment, node->node_id) != NULL ||
+        (segment->move != NULL && segment->move->row.src_node_id == node->node_id) ||
+        !qn_hash_equal(&segment->content_hash, &copy->content_hash))
+        return false;
+    item.segment = segment;
     if (is_due(core, copy) && find_witness(core, segment, &item.witness))
         ask(core, copy, items, &item);
     return true;
 }
 
-static bool run_leftovers(struct core *core)
+static bool run_strays(struct core *core)
 {
     struct command_items items = {0};
     bool unsettled = false;
@@ -175,7 +192,7 @@ static bool run_leftovers(struct core *core)
         if (node->silent || !node->listed)
             continue;
         for (size_t j = 0; j < node->list.count; j++)
-            unsettled = leftover(core, node, &node->list.copies[j], &items) || unsettled;
+            unsettled = stray(core, node, &node->list.copies[j], &items) || unsettled;
     }
     command_release(core, &items);
     command_items_done(&items);
@@ -225,7 +242,7 @@ static void count_reported(const struct core *core, const struct catalog_collect
     for (size_t i = 0; i < core->cluster.nodes.count; i++) {
         const struct cluster_node *node = core->cluster.nodes.entries[i].item;
         for (size_t j = 0; j < node->list.count && !node->silent; j++) {
-            if (idmap_find(&collection->segments, node->list.copies[j].segment_id) == NULL)
+            if (node->list.copies[j].collection_id != collection->row.collection_id)
                 continue;
             holders->node_id = node->node_id;
             holders->live_count++;
@@ -253,9 +270,10 @@ static void cease_copies(struct core *core, struct catalog_collection *collectio
         for (size_t j = 0; j < node->list.count && !node->silent; j++) {
             struct cluster_copy *copy = &node->list.copies[j];
             struct command_item item = {.node_id = node->node_id, .epoch = copy->epoch};
-            item.segment = idmap_find(&collection->segments, copy->segment_id);
-            if (item.segment != NULL && is_due(core, copy))
-                ask(core, copy, &items, &item);
+            if (copy->collection_id != collection->row.collection_id || !is_due(core, copy))
+                continue;
+            item.segment = ceased_segment(core, collection, copy);
+            ask(core, copy, &items, &item);
         }
     }
     command_release(core, &items);
@@ -264,11 +282,7 @@ static void cease_copies(struct core *core, struct catalog_collection *collectio
 
 static void cease(struct core *core, struct catalog_collection *collection)
 {
-    if (collection->version.term == 0 || collection->dirty)
-        return;
-    if (collection->ceased_ms == 0)
-        collection->ceased_ms = core->now_ms == 0 ? 1 : core->now_ms;
-    if (core->now_ms - collection->ceased_ms < core->options.ceased_wait_ms)
+    if (!is_edition_settled(core, collection))
         return;
     struct reconcile_holders holders = reconcile_holders(core, collection);
     if (holders.live_count > 0)
@@ -298,8 +312,8 @@ static bool run_ceasing(struct core *core)
 bool reconcile_run(struct core *core)
 {
     bool loads = run_loads(core);
-    bool leftovers = run_leftovers(core);
+    bool strays = run_strays(core);
     bool ceasing = run_ceasing(core);
 
-    return loads || leftovers || ceasing;
+    return loads || strays || ceasing;
 }

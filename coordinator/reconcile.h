@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What is wanted against what is reported: loads that are missing are sent again each second (C1,
- * C5), copies that a known move left behind are released, and ceased collections go. Pure. */
+ * C5), copies of our collections that nobody wants are released, and ceased collections go. Pure.
+ */
 #ifndef COORDINATOR_RECONCILE_H
 #define COORDINATOR_RECONCILE_H
 

@@ -201,6 +201,8 @@ void view_publish(struct core *core, struct catalog_collection *collection)
                        MESSAGE_COLLECTION_VIEW)
             ->message.collection_view = pages[i];
     collection->published_ms = core->now_ms;
+    if (collection->edition_ms == 0)
+        collection->edition_ms = core->now_ms == 0 ? 1 : core->now_ms;
 }
 
 void view_run(struct core *core)
