@@ -2,6 +2,7 @@
 #include "tests/sim/checkers.h"
 
 #include "base/check.h"
+#include "tests/sim/inside.h"
 #include "tests/sim/world.h"
 #include <inttypes.h>
 #include <string.h>
@@ -147,6 +148,10 @@ void checkers_on_unmap(struct process *process, const void *memory, size_t bytes
     if (index < 0 || !agent->serves[index])
         return;
     agent->serves[index] = false;
+    if (world->commands.forced[number][index]) {
+        world->observer.lost_by_kill_us[index] = world->timeline.now_us; /* asks nobody, either */
+        return;
+    }
     if (world->collection_was_released[index / OPTIONS_SEGMENTS_MAX] ||
         is_served_elsewhere(world, number, index) ||
         world->observer.lost_by_kill_us[index] >= agent->leaves[index].since_us)
@@ -179,11 +184,12 @@ void checkers_on_buried(struct process *process)
 void checkers_at_rest(struct world *world)
 {
     for (unsigned a = 0; a < world->options.agents; a++) {
-        const struct process *process = &world->processes[1 + a];
+        struct process *process = &world->processes[1 + a];
         const struct observed_agent *agent = &world->observer.agents[a];
         uint64_t reported = 0;
         for (size_t i = 0; i < agent->copies_count; i++)
             reported += agent->copies[i].mem_size;
+        inside_check_rest(process);
         if (process->disk.mapped_bytes != reported || agent->ledger_bytes != reported)
             world_fail(world, "K3",
                        "%s at rest: %" PRIu64 " bytes mapped, %" PRIu64

@@ -25,8 +25,6 @@ void checkers_on_buried(struct process *process);
 void checkers_at_rest(struct world *world);
 /* K4: true when the healed world has settled; else ret_why says what is still missing. */
 bool checkers_is_converged(struct world *world, char *ret_why, size_t capacity);
-/* Copies that nobody wants, in a settled world. */
-size_t checkers_count_forgotten(struct world *world);
 /* Of a row of STATE_MOVE. */
 bool checkers_move_is_running(const struct state_row *row);
 bool checkers_move_is_done(const struct state_row *row);

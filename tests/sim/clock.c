@@ -3,14 +3,12 @@
 
 #include "tests/sim/world.h"
 
-static uint64_t since_start_us(void *self)
+static uint64_t now_us(void *self)
 {
-    const struct process *process = self;
-
-    return process->world->timeline.now_us - process->started_us;
+    return process_clock_us(self);
 }
 
 struct clock sim_clock_of(struct process *process)
 {
-    return (struct clock){.now_us = since_start_us, .self = process};
+    return (struct clock){.now_us = now_us, .self = process};
 }

@@ -73,21 +73,41 @@ static void note_change(struct commands *commands, int64_t node_id, const struct
     }
 }
 
+static struct commands_author *author_of(struct commands *commands, const struct process *process)
+{
+    return &commands->authors[process == process->world->rival ? 1 : 0];
+}
+
+void commands_forget_terms(struct commands *commands, const struct process *coordinator)
+{
+    author_of(commands, coordinator)->term = 0;
+}
+
 static void note_term(struct world *world, const struct process *from,
                       const struct message *message)
 {
     struct commands *commands = &world->commands;
+    struct commands_author *author = author_of(commands, from);
 
     if (from->kind != PROCESS_COORDINATOR || message->kind == MESSAGE_REPORT_REQUEST)
         return;
-    if (from->incarnation != commands->coordinator_incarnation &&
-        message->term <= commands->term_max)
+    if (from->incarnation != author->incarnation && message->term <= author->term)
         world_fail(world, "K9",
-                   "start %u of the coordinator commands with term %" PRIu64
-                   ", which was used before",
-                   from->incarnation, message->term);
-    commands->coordinator_incarnation = from->incarnation;
+                   "start %u of %s commands with term %" PRIu64 ", which it used before",
+                   from->incarnation, from->name, message->term);
+    *author = (struct commands_author){message->term, from->incarnation};
     commands->term_max = message->term > commands->term_max ? message->term : commands->term_max;
+}
+
+static void note_force(struct world *world, int64_t node_id, const struct message *message)
+{
+    const struct release_segments *release = &message->release_segments;
+
+    for (size_t i = 0; i < release->segments_count; i++) {
+        int index = world_segment_index(world, release->segments[i].segment_id);
+        if (release->segments[i].ground == GROUND_FORCE && index >= 0)
+            world->commands.forced[node_id - 1][index] = true;
+    }
 }
 
 void commands_note(struct world *world, const struct process *from, int64_t node_id,
@@ -98,6 +118,8 @@ void commands_note(struct world *world, const struct process *from, int64_t node
     const struct release_segments *release = &message->release_segments;
 
     note_term(world, from, message);
+    if (message->kind == MESSAGE_RELEASE_SEGMENTS)
+        note_force(world, node_id, message);
     if (message->kind == MESSAGE_CHANGE_INFO)
         note_change(commands, node_id, message);
     for (size_t i = 0; message->kind == MESSAGE_LOAD_SEGMENTS && i < load->segments_count; i++)
@@ -147,7 +169,7 @@ static void check_leaving(struct world *world, const struct process *agent,
                               .segment_id = message->leaving.segment_id,
                               .epoch = message->leaving.epoch,
                               .term = message->term};
-    uint64_t uptime_ms = (world->timeline.now_us - agent->started_us) / 1000;
+    uint64_t uptime_ms = process_clock_us(agent) / 1000;
 
     if (was_told(&world->commands, &command, uptime_ms))
         return;

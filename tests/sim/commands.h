@@ -2,8 +2,8 @@
  * K9: what was ever commanded, so that nothing is done uncommanded. A copy that leaves was told to
  * by a command of exactly the term its agent then knows, which has not expired by the agent's
  * clock; a copy that is loaded was asked for at its epoch, and was not released at that epoch in
- * the same boot. No agent forgets a term or a boot number that it has told; every start of the
- * coordinator takes a term above all earlier ones. */
+ * the same boot. No agent forgets a term or a boot number that it has told; every start of a
+ * coordinator takes a term above all that it took before. */
 #ifndef SIM_COMMANDS_H
 #define SIM_COMMANDS_H
 
@@ -26,12 +26,19 @@ struct commands {
     uint64_t terms[OPTIONS_AGENTS_MAX], boots[OPTIONS_AGENTS_MAX];
     uint32_t incarnations[OPTIONS_AGENTS_MAX]; /* that told boots */
     uint64_t term_max;                         /* of all commands */
-    uint32_t coordinator_incarnation;          /* that told term_max */
+    struct commands_author {
+        uint64_t term; /* of its newest start that commanded */
+        uint32_t incarnation;
+    } authors[2]; /* the first coordinator, the rival */
+    /* By agent and segment index: was ever told to go by force. */
+    bool forced[OPTIONS_AGENTS_MAX][OPTIONS_COLLECTIONS_MAX * OPTIONS_SEGMENTS_MAX];
 };
 
 /* Any message to the control subject of node_id. */
 void commands_note(struct world *world, const struct process *from, int64_t node_id,
                    const struct message *message);
+/* The coordinator got an older state: what terms it took since, it may have forgotten. */
+void commands_forget_terms(struct commands *commands, const struct process *coordinator);
 /* Any message of an agent. */
 void commands_check(struct world *world, const struct process *agent,
                     const struct message *message);

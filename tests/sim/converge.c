@@ -26,14 +26,14 @@ __attribute__((format(printf, 2, 3))) static bool no(const struct why *why, cons
 static bool are_all_alive(struct world *world, const struct why *why)
 {
     for (unsigned i = 0; i < world->processes_count; i++)
-        if (!world->processes[i].is_alive)
+        if (!world->processes[i].is_alive && !world->processes[i].is_retired)
             return no(why, "%s is not running", world->processes[i].name);
     return true;
 }
 
 static const struct state_row *find_wanted(struct world *world, int64_t segment_id, int64_t node_id)
 {
-    const struct state_memory *state = &world->processes[0].state;
+    const struct state_memory *state = &world->leader->state;
 
     for (size_t i = 0; i < state->count; i++)
         if (state->rows[i].kind == STATE_COPY && state->rows[i].copy.segment_id == segment_id &&
@@ -44,7 +44,7 @@ static const struct state_row *find_wanted(struct world *world, int64_t segment_
 
 static size_t wanted_on(struct world *world, int64_t node_id)
 {
-    const struct state_memory *state = &world->processes[0].state;
+    const struct state_memory *state = &world->leader->state;
     size_t count = 0;
 
     for (size_t i = 0; i < state->count; i++)
@@ -52,21 +52,9 @@ static size_t wanted_on(struct world *world, int64_t node_id)
     return count;
 }
 
-/* Nobody wants it, and the coordinator has no ground to have it released (SIMULATOR.md, G1). */
-static bool is_forgotten(struct world *world, const struct observed_copy *copy)
-{
-    int index = world_segment_index(world, copy->segment_id);
-
-    if (index / OPTIONS_SEGMENTS_MAX >= (int)world->options.collections)
-        return true; /* the editor wants it */
-    return index >= 0 &&
-           qn_epoch_compare(copy->epoch, world->forgotten_until[index / OPTIONS_SEGMENTS_MAX]) <= 0;
-}
-
 static bool is_agent_settled(struct world *world, unsigned number, const struct why *why)
 {
     const struct observed_agent *agent = &world->observer.agents[number];
-    size_t forgotten_count = 0;
     int64_t node_id = world->processes[1 + number].node_id;
 
     if (agent->digest != agent->list_digest)
@@ -74,10 +62,6 @@ static bool is_agent_settled(struct world *world, unsigned number, const struct 
     for (size_t i = 0; i < agent->copies_count; i++) {
         const struct observed_copy *copy = &agent->copies[i];
         const struct state_row *wanted = find_wanted(world, copy->segment_id, node_id);
-        if (wanted == NULL && is_forgotten(world, copy)) {
-            forgotten_count++;
-            continue;
-        }
         if (wanted == NULL)
             return no(why, "agent %" PRId64 " has an orphan of segment %" PRId64, node_id,
                       copy->segment_id);
@@ -88,7 +72,7 @@ static bool is_agent_settled(struct world *world, unsigned number, const struct 
             return no(why, "agent %" PRId64 ": segment %" PRId64 " has another epoch", node_id,
                       copy->segment_id);
     }
-    if (agent->copies_count - forgotten_count != wanted_on(world, node_id))
+    if (agent->copies_count != wanted_on(world, node_id))
         return no(why, "agent %" PRId64 " has %zu copies, wanted are %zu", node_id,
                   agent->copies_count, wanted_on(world, node_id));
     return true;
@@ -106,7 +90,7 @@ bool checkers_move_is_done(const struct state_row *row)
 
 static bool is_move_running(struct world *world, const struct why *why)
 {
-    const struct state_memory *state = &world->processes[0].state;
+    const struct state_memory *state = &world->leader->state;
 
     for (size_t i = 0; i < state->count; i++)
         if (state->rows[i].kind == STATE_MOVE && checkers_move_is_running(&state->rows[i]))
@@ -176,19 +160,4 @@ bool checkers_is_converged(struct world *world, char *ret_why, size_t capacity)
         if (!is_agent_settled(world, a, &why))
             return false;
     return true;
-}
-
-size_t checkers_count_forgotten(struct world *world)
-{
-    size_t count = 0;
-
-    for (unsigned a = 0; a < world->options.agents; a++) {
-        const struct observed_agent *agent = &world->observer.agents[a];
-        for (size_t i = 0; i < agent->copies_count; i++)
-            count += world_segment_index(world, agent->copies[i].segment_id) <
-                         (int)(world->options.collections * OPTIONS_SEGMENTS_MAX) &&
-                     find_wanted(world, agent->copies[i].segment_id,
-                                 world->processes[1 + a].node_id) == NULL;
-    }
-    return count;
 }

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "tests/sim/heap.h"
 #include "tests/sim/world.h"
 #include <stdlib.h>
 #include <string.h>
@@ -46,11 +47,15 @@ static enum qn_status disk_open(void *self, const char *path, struct file *ret_f
     const struct collection_segment *segment = NULL;
     int64_t handle = world_find_image(world, path, &segment);
 
-    if (handle < 0)
+    HEAP_OUTSIDE;
+    if (handle < 0 ||
+        happens(disk, world->options.file_missing_per_mille, &world->stats.file_missing))
         return error_set(error, QN_STATUS_NOT_FOUND, "%s: no such file", path);
     if (happens(disk, world->options.read_failed_per_mille, &world->stats.read_failed))
         return error_set(error, QN_STATUS_IO, "%s: open: the simulated disk failed", path);
     *ret_file = (struct file){.handle = handle, .size_bytes = segment->image_bytes};
+    if (happens(disk, world->options.read_short_per_mille, &world->stats.read_short))
+        ret_file->size_bytes = prng_below(&world->prng_disk, segment->image_bytes);
     return QN_STATUS_OK;
 }
 
@@ -61,7 +66,8 @@ static enum qn_status disk_read_at(void *self, const struct file *file, uint64_t
     struct world *world = disk->process->world;
     const struct collection_segment *segment = world_image(world, file->handle);
 
-    if (offset + bytes > segment->image_bytes)
+    HEAP_OUTSIDE;
+    if (offset + bytes > file->size_bytes)
         return error_set(error, QN_STATUS_CORRUPT, "%s: file is cut", segment->path);
     if (happens(disk, world->options.read_failed_per_mille, &world->stats.read_failed))
         return error_set(error, QN_STATUS_IO, "%s: the simulated disk failed", segment->path);
@@ -85,6 +91,7 @@ static void *disk_map(void *self, size_t bytes, unsigned numa_node)
     struct disk *disk = self;
     struct world *world = disk->process->world;
 
+    HEAP_OUTSIDE;
     (void)numa_node;
     CHECK(bytes > 0 && bytes % DISK_ALIGN_BYTES == 0);
     if (happens(disk, world->options.map_failed_per_mille, &world->stats.map_failed))
@@ -107,6 +114,7 @@ static void disk_unmap(void *self, void *memory, size_t bytes)
     struct disk *disk = self;
     struct disk_mapping **link = &disk->mappings;
 
+    HEAP_OUTSIDE;
     while (*link != NULL && (*link)->memory != memory)
         link = &(*link)->next;
     CHECK(*link != NULL && (*link)->bytes == bytes);
@@ -150,6 +158,7 @@ static enum qn_status disk_write_durable(void *self, const char *path, const voi
     struct world *world = disk->process->world;
     struct disk_small *small = find_small(disk, path);
 
+    HEAP_OUTSIDE;
     if (!process_is_heard(disk->process))
         return QN_STATUS_OK;
     if (happens(disk, world->options.write_failed_per_mille, &world->stats.write_failed)) {

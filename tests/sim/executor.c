@@ -2,7 +2,11 @@
 #include "tests/sim/executor.h"
 
 #include "base/check.h"
+#include "tests/sim/heap.h"
+#include "tests/sim/inside.h"
 #include "tests/sim/world.h"
+
+enum { EXECUTOR_SLOW_US = 1000000 };
 
 void sim_executor_init(struct sim_executor *executor, struct process *process)
 {
@@ -15,6 +19,7 @@ static void run_slot(struct sim_executor *executor, struct sim_executor_slot *sl
 
     slot->task = NULL;
     executor->waiting[slot->lane]--;
+    HEAP_INSIDE(executor->process);
     task->run(task);
 }
 
@@ -29,6 +34,7 @@ static void run_later(void *owner, uint64_t tag)
             continue;
         executor->process->world->stats.tasks_deferred++;
         run_slot(executor, slot);
+        inside_check(executor->process);
         process_after_step(executor->process);
         return;
     }
@@ -40,7 +46,9 @@ static uint64_t duration_us(struct sim_executor *executor, enum executor_lane la
     uint32_t max_us =
         lane == EXECUTOR_LANE_SEARCH ? world->options.search_max_us : world->options.load_max_us;
 
-    return 5 + prng_below(&world->prng_disk, max_us);
+    uint64_t us = 5 + prng_below(&world->prng_disk, max_us);
+    world->stats.disk_slow += lane == EXECUTOR_LANE_LOAD && us > EXECUTOR_SLOW_US ? 1 : 0;
+    return us;
 }
 
 static struct sim_executor_slot *free_slot(struct sim_executor *executor)
@@ -72,6 +80,7 @@ static bool sim_submit(void *self, enum executor_lane lane, unsigned numa_node, 
         world->stats.tasks_refused++;
         return false;
     }
+    HEAP_OUTSIDE;
     *slot =
         (struct sim_executor_slot){.task = task, .lane = lane, .ticket = ++executor->tickets_count};
     executor->waiting[lane]++;

@@ -5,15 +5,20 @@
 
 #include "base/check.h"
 #include "channel/message.h"
+#include "tests/sim/heap.h"
 #include "tests/sim/world.h"
 #include <stdlib.h>
 #include <string.h>
+
+enum { NET_BACKLOG_MAX_US = 400000 }; /* of an overloaded bus; then it refuses */
 
 struct net_delivery {
     struct bus_message message; /* first: release gets its address */
     struct net *net;
     struct net_delivery *previous, *next;
     struct process *to;
+    uint64_t taken_us;
+    bool is_lost;
     uint32_t incarnation;
     bus_handler *on_message;
     void *owner;
@@ -57,7 +62,7 @@ static void deliver(void *owner, uint64_t tag)
 
     (void)tag;
     unlink_delivery(delivery);
-    if (!to->is_alive || to->incarnation != delivery->incarnation) {
+    if (delivery->is_lost || !to->is_alive || to->incarnation != delivery->incarnation) {
         free(delivery);
         return;
     }
@@ -76,6 +81,7 @@ static struct net_delivery *new_delivery(struct net *net, const struct net_subsc
         .net = net,
         .next = net->in_flight,
         .to = to->process,
+        .taken_us = net->world->timeline.now_us,
         .incarnation = to->process->incarnation,
         .on_message = to->on_message,
         .owner = to->owner,
@@ -100,12 +106,29 @@ static bool happens(struct net *net, uint32_t per_mille)
     return per_mille > 0 && prng_below(&net->world->prng_net, 1000) < per_mille;
 }
 
+static bool is_overloaded(const struct net *net)
+{
+    return net->slow_until_us > net->world->timeline.now_us;
+}
+
+/* One by one through a bus that has too much to do. */
+static uint64_t queue_us(struct net *net)
+{
+    uint64_t now_us = net->world->timeline.now_us;
+
+    if (!is_overloaded(net))
+        return now_us;
+    net->world->stats.overloaded++;
+    net->busy_until_us = net->busy_until_us > now_us ? net->busy_until_us : now_us;
+    net->busy_until_us += net->per_copy_us;
+    return net->busy_until_us;
+}
+
 static uint64_t arrival_us(struct net *net, const struct process *from, const struct process *to)
 {
     struct world *world = net->world;
     uint64_t *last_us = &net->last_at_us[from->index][to->index];
-    uint64_t at_us =
-        world->timeline.now_us + 30 + prng_below(&world->prng_net, world->options.delay_max_us);
+    uint64_t at_us = queue_us(net) + 30 + prng_below(&world->prng_net, world->options.delay_max_us);
 
     if (happens(net, world->options.late_per_mille)) {
         world->stats.late++;
@@ -177,24 +200,45 @@ static size_t net_max_payload(void *self)
     return bytes == 0 ? LIMIT_MESSAGE_BYTES_MAX : bytes;
 }
 
+/* BUSY from a bus that is full; else true in *ret_is_lost when it is down. */
+static enum qn_status admit(struct net *net, const struct process *from, const char *subject,
+                            bool *ret_is_lost)
+{
+    struct world *world = net->world;
+
+    *ret_is_lost = net->down_until_us > world->timeline.now_us;
+    if (*ret_is_lost) {
+        world->stats.bus_down++;
+        trace_line(&world->trace, "  down  %s: %s", from->name, subject);
+        return QN_STATUS_OK;
+    }
+    bool is_refused = happens(net, world->options.refused_per_mille);
+    bool is_backlog =
+        is_overloaded(net) && net->busy_until_us > world->timeline.now_us + NET_BACKLOG_MAX_US;
+    if (!is_refused && !is_backlog)
+        return QN_STATUS_OK;
+    *(is_refused ? &world->stats.refused : &world->stats.overload_refused) += 1;
+    trace_line(&world->trace, "  busy  %s: %s", from->name, subject);
+    return QN_STATUS_BUSY;
+}
+
 static enum qn_status net_publish(void *self, const char *subject, const char *reply_subject,
                                   const void *bytes, size_t size)
 {
     struct process *from = self;
     struct net *net = &from->world->net;
-    bool is_heard_by_any = false;
+    bool is_heard_by_any = false, is_lost;
 
+    HEAP_OUTSIDE;
     if (size > net_max_payload(from))
         return QN_STATUS_INVALID;
     if (!process_is_heard(from))
         return QN_STATUS_OK;
     from->world->stats.messages++;
     observer_on_publish(from->world, from, subject, bytes, size);
-    if (happens(net, from->world->options.refused_per_mille)) {
-        from->world->stats.refused++;
-        trace_line(&from->world->trace, "  busy  %s: %s", from->name, subject);
-        return QN_STATUS_BUSY;
-    }
+    enum qn_status status = admit(net, from, subject, &is_lost);
+    if (status != QN_STATUS_OK || is_lost)
+        return status;
     for (size_t i = 0; i < net->subscriptions_count; i++) {
         if (!net_matches(net->subscriptions[i].pattern, subject))
             continue;
@@ -226,8 +270,9 @@ static enum qn_status net_subscribe(void *self, const char *subject, bus_handler
 
 static bool net_is_connected(void *self)
 {
-    (void)self;
-    return true;
+    const struct process *process = self;
+
+    return process->world->net.down_until_us <= process->world->timeline.now_us;
 }
 
 static void net_close(void *self)
@@ -262,9 +307,29 @@ void net_cut(struct net *net, const struct process *from, const struct process *
     net->cut_until_us[from->index][to->index] = until_us;
 }
 
+void net_crash(struct net *net, uint64_t suffix_us, uint64_t down_until_us)
+{
+    uint64_t now_us = net->world->timeline.now_us;
+
+    net->down_until_us = down_until_us;
+    for (struct net_delivery *d = net->in_flight; d != NULL; d = d->next) {
+        if (d->is_lost || d->taken_us + suffix_us < now_us)
+            continue;
+        d->is_lost = true;
+        net->world->stats.suffix_lost++;
+    }
+}
+
+void net_slow(struct net *net, uint64_t per_copy_us, uint64_t until_us)
+{
+    net->per_copy_us = per_copy_us;
+    net->slow_until_us = until_us;
+}
+
 void net_heal(struct net *net)
 {
     memset(net->cut_until_us, 0, sizeof net->cut_until_us);
+    net->down_until_us = net->slow_until_us = 0;
 }
 
 bool net_matches(const char *pattern, const char *subject)

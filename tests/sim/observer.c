@@ -128,6 +128,7 @@ static void check_answer(struct world *world, const struct process *from, const 
     uint64_t hash;
     const struct observed_request *request = request_slot(&world->observer, subject, &hash);
 
+    world->stats.searches_shed += answer->status == QN_STATUS_BUSY ? 1 : 0;
     for (uint32_t i = 0; request->reply_hash == hash && i < request->segments_count; i++) {
         int index = world_segment_index(world, request->segment_ids[i]);
         bool is_covered = i / 8 < answer->covered_bytes && (answer->covered[i / 8] >> i % 8 & 1);
@@ -157,6 +158,7 @@ static void note_receipt(struct world *world, struct observed_agent *agent,
         break;
     case MESSAGE_LOAD_FAILED:
         world->stats.load_failures++;
+        world->stats.over_budget += message->load_failed.status == QN_STATUS_OVER_BUDGET ? 1 : 0;
         break;
     case MESSAGE_RELEASE_HELD:
         world->stats.releases_held++;

@@ -4,6 +4,8 @@
 #include "channel/codec.h"
 #include "channel/subject.h"
 #include "tests/sim/world.h"
+#include <inttypes.h>
+#include <stdio.h>
 
 enum {
     OPERATOR_TICK_US = 100000,
@@ -19,6 +21,7 @@ static void send(struct operator* operator, const struct operator_request * requ
     struct transport transport = net_transport(operator->process);
     struct subject reply = subject_reply(WORLD_CLUSTER, operator_hex, request->request_id);
     const struct collection *collection = &operator->world->collections[request->collection_number];
+    char id[24];
     struct message message = {
         .cluster = WORLD_CLUSTER,
         .sender = "operator",
@@ -37,8 +40,11 @@ static void send(struct operator* operator, const struct operator_request * requ
     const uint8_t *bytes = NULL;
     size_t size = 0;
 
+    (void)snprintf(id, sizeof id, "%" PRId64, collection->collection_id);
     if (request->verb == COORD_LOAD_BALANCE)
         message.coord_request.collection = message.coord_request.folder = "";
+    else if (operator->world->is_healed || request->request_id % 2 == 0)
+        message.coord_request.collection = id; /* orphans have no name */
     arena_reset(&operator->encode_arena);
     if (codec_encode(&message, &operator->encode_arena, &bytes, &size, NULL) == QN_STATUS_OK)
         (void)transport.ops->publish(transport.self, subject_coord(WORLD_CLUSTER).text, reply.text,
@@ -90,13 +96,20 @@ static void pursue(struct operator* operator, uint32_t number)
         request->collection_number = number;
 }
 
+/* The editor rules its own collection until the world is healed. */
+static uint32_t ruled_count(const struct operator* operator)
+{
+    return operator->world->is_healed ? operator->world->collections_count :
+                                        operator->world->options.collections;
+}
+
 static void on_tick(void *owner, uint64_t tag)
 {
     struct operator* operator= owner;
     uint64_t now_us = operator->world->timeline.now_us;
 
     (void)tag;
-    for (uint32_t c = 0; c < operator->world->options.collections; c++)
+    for (uint32_t c = 0; c < ruled_count(operator); c++)
         pursue(operator, c);
     for (size_t i = 0; i < OPERATOR_PENDING_MAX; i++) {
         struct operator_request *request = &operator->pending[i];
@@ -222,6 +235,36 @@ void operator_move(struct operator* operator)
     draw_segments(operator, request);
 }
 
+void operator_drain(struct operator* operator, int64_t src_node_id)
+{
+    struct operator_request *request = new_request(operator, COORD_LOAD_BALANCE);
+
+    if (request != NULL)
+        request->src_node_id = src_node_id;
+}
+
+void operator_move_wanted(struct operator* operator)
+{
+    struct world *world = operator->world;
+    const struct state_memory *state = &world->leader->state;
+    const struct state_copy *copy = NULL;
+    struct operator_request *request;
+    unsigned seen_count = 0;
+
+    for (size_t i = 0; i < state->count; i++)
+        if (state->rows[i].kind == STATE_COPY &&
+            prng_below(&world->prng_operator, ++seen_count) == 0)
+            copy = &state->rows[i].copy;
+    if (copy == NULL || (request = new_request(operator, COORD_LOAD_BALANCE)) == NULL)
+        return;
+    request->src_node_id = copy->node_id;
+    request->segment_ids[request->segment_ids_count++] = copy->segment_id;
+    request->dst_node_ids[request->dst_node_ids_count++] =
+        1 +
+        (copy->node_id + (int64_t)prng_below(&world->prng_operator, world->options.agents - 1)) %
+            (int64_t)world->options.agents;
+}
+
 void operator_toggle(struct operator* operator)
 {
     uint32_t number =
@@ -234,9 +277,23 @@ void operator_toggle(struct operator* operator)
         collection_renew(&operator->world->collections[number], &operator->world->prng_operator);
 }
 
+void operator_settle(struct operator* operator)
+{
+    uint32_t loadable_count = operator->world->options.collections;
+    bool is_any = false;
+
+    for (uint32_t c = 0; c < loadable_count; c++)
+        is_any = is_any || operator->wants_loaded[c];
+    operator->wants_loaded[0] = operator->wants_loaded[0] || !is_any;
+    for (uint32_t c = loadable_count; c < operator->world->collections_count; c++) {
+        operator->wants_loaded[c] = operator->acknowledged[c] = false;
+        operator->world->collection_was_released[c] = true;
+    }
+}
+
 void operator_insist(struct operator* operator)
 {
-    for (uint32_t c = 0; c < operator->world->options.collections; c++)
+    for (uint32_t c = 0; c < ruled_count(operator); c++)
         operator->acknowledged[c] = !operator->wants_loaded[c];
 }
 

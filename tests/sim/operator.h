@@ -39,8 +39,15 @@ void operator_init(struct operator* operator, struct world * world, struct proce
 void operator_done(struct operator* operator);
 /* A move drawn from the seed; some of them make no sense. */
 void operator_move(struct operator* operator);
+/* All segments of the node onto the others. */
+void operator_drain(struct operator* operator, int64_t src_node_id);
+/* One that makes sense: a copy that is wanted, onto another node. */
+void operator_move_wanted(struct operator* operator);
 /* Releases a collection, or loads it again. */
 void operator_toggle(struct operator* operator);
+/* The last orders before the world settles: something is loaded, and what only nodes know of (the
+ * editor's collection) goes. */
+void operator_settle(struct operator* operator);
 /* Says again what it wants, whatever was acknowledged: a late repeat may have undone it. */
 void operator_insist(struct operator* operator);
 bool operator_is_idle(const struct operator* operator);

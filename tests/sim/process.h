@@ -22,7 +22,12 @@ struct process {
 
     bool is_alive;        /* its ports reach the world */
     uint32_t incarnation; /* counts starts */
+    bool is_retired;      /* nobody starts it again */
     uint64_t started_us, paused_until_us;
+    /* Its own clock showed clock_local_us at clock_since_us of the world, and runs so much faster.
+     */
+    uint64_t clock_since_us, clock_local_us;
+    int64_t clock_ppm;
     int64_t calls_left; /* port calls until it dies inside a step; negative: it does not */
     uint64_t poll_at_us;
     uint32_t idle_polls; /* in a row without virtual time passing */
@@ -42,8 +47,20 @@ void process_start(struct process *process);
 void process_plan_start(struct process *process, uint64_t after_us);
 /* Agents and the coordinator: it has something to do. */
 void process_wake(struct process *process);
+/* What its own clock shows: it starts at 0, may drift, and may jump forward (a virtual machine that
+ * was suspended). */
+uint64_t process_clock_us(const struct process *process);
+void process_clock_jump(struct process *process, uint64_t by_us);
+/* Drifts from here on by so much; 0: not. */
+void process_clock_drift(struct process *process, int64_t ppm);
 /* Now. */
 void process_kill(struct process *process);
+/* Now, within a call that its own code makes. */
+void process_kill_here(struct process *process);
+/* An agent is told to end, as by SIGTERM; it is stopped later, with process_stop. */
+void process_leave(struct process *process);
+/* Ends without a crash; restarted like after one, unless retired. */
+void process_stop(struct process *process);
 /* Inside one of its next steps. */
 void process_kill_inside(struct process *process, uint32_t calls);
 /* After code of the process ran outside of its turn (a task): it has a turn, or is dead. */

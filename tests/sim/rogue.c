@@ -83,6 +83,12 @@ static void order_release(struct world *world, unsigned agent_number, unsigned w
                              .not_after = not_after(world, agent_number)},
     };
 
+    if (prng_below(&world->prng_operator, 1000) < world->options.force_per_mille) {
+        release.ground = GROUND_FORCE;
+        release.witnesses_count = 0;
+        release.operator_name = "rogue";
+        world->stats.forced_orders++;
+    }
     if (release.epoch.version > 0 && prng_below(&world->prng_operator, 4) == 0)
         release.epoch.version--; /* a copy that is no more */
     world->stats.rogue_orders++;

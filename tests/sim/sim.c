@@ -83,7 +83,7 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
 static void print_stats(const struct stats *stats)
 {
     (void)printf("  %.2f virtual hours\n", (double)stats->virtual_us / 3.6e9);
-#define X(name, text)                                                                              \
+#define X(kind, name, text)                                                                        \
     if (strcmp(#name, "virtual_us") != 0)                                                          \
         (void)printf("  %-40s %12" PRIu64 "\n", text, stats->name);
     STATS(X)

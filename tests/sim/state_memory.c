@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "tests/sim/heap.h"
 #include "tests/sim/world.h"
 #include <stdlib.h>
 #include <string.h>
@@ -37,13 +38,28 @@ static bool is_same_key(const struct state_row *a, const struct state_row *b)
     return false;
 }
 
-static uint64_t counter(const struct state_memory *memory, const char *name)
+void state_memory_copy(struct state_memory *memory, const struct state_memory *from)
 {
-    for (size_t i = 0; i < memory->count; i++)
-        if (memory->rows[i].kind == STATE_COUNTER &&
-            strcmp(memory->rows[i].counter.name, name) == 0)
-            return memory->rows[i].counter.value;
-    return 0;
+    struct state_row *rows = calloc(from->count + 1, sizeof *rows);
+
+    CHECK(rows != NULL);
+    if (from->count > 0)
+        memcpy(rows, from->rows, from->count * sizeof *rows);
+    free(memory->rows);
+    memory->rows = rows;
+    memory->count = from->count;
+    memory->capacity = from->count + 1;
+}
+
+static void count_move(struct state_memory *memory, const struct state_row *before,
+                       const struct state_row *row)
+{
+    struct stats *stats = &memory->process->world->stats;
+
+    if (row->kind != STATE_MOVE || row->removed || checkers_move_is_running(row) ||
+        (before != NULL && !checkers_move_is_running(before)))
+        return;
+    *(checkers_move_is_done(row) ? &stats->moves_done : &stats->moves_undone) += 1;
 }
 
 static void apply(struct state_memory *memory, const struct state_row *row)
@@ -52,13 +68,14 @@ static void apply(struct state_memory *memory, const struct state_row *row)
 
     while (at < memory->count && !is_same_key(&memory->rows[at], row))
         at++;
+    count_move(memory, at < memory->count ? &memory->rows[at] : NULL, row);
     if (row->removed) {
         if (at < memory->count)
             memory->rows[at] = memory->rows[--memory->count];
         return;
     }
     if (at == memory->capacity) {
-        memory->capacity = memory->capacity == 0 ? 64 : memory->capacity * 2;
+        memory->capacity = memory->capacity < 32 ? 64 : memory->capacity * 2;
         memory->rows = realloc(memory->rows, memory->capacity * sizeof *memory->rows);
         CHECK(memory->rows != NULL);
     }
@@ -78,29 +95,13 @@ static enum qn_status memory_load(void *self,
     return QN_STATUS_OK;
 }
 
-/* G1: a collection that was ceasing is loaded again, and what a silent node holds of it is
- * forgotten: its row goes and comes in one transaction. */
-static void note_forgotten(struct state_memory *memory, const struct state_row *rows, size_t count)
-{
-    struct world *world = memory->process->world;
-
-    for (size_t i = 0; i < count; i++) {
-        if (rows[i].kind != STATE_COLLECTION || !rows[i].removed)
-            continue;
-        int number = world_collection_number(world, rows[i].collection.collection_id);
-        for (size_t j = i + 1; j < count && number >= 0; j++)
-            if (rows[j].kind == STATE_COLLECTION && is_same_key(&rows[i], &rows[j]))
-                world->forgotten_until[number] =
-                    (struct qn_epoch){counter(memory, "term"), counter(memory, "version")};
-    }
-}
-
 static enum qn_status memory_commit(void *self, const struct state_row *rows, size_t rows_count,
                                     struct qn_error *error)
 {
     struct state_memory *memory = self;
     struct world *world = memory->process->world;
 
+    HEAP_OUTSIDE;
     if (!process_is_heard(memory->process))
         return QN_STATUS_OK;
     if (world->options.commit_failed_per_mille > 0 &&
@@ -109,7 +110,6 @@ static enum qn_status memory_commit(void *self, const struct state_row *rows, si
         trace_line(&world->trace, "  %s: commit failed", memory->process->name);
         return error_set(error, QN_STATUS_IO, "the simulated state failed");
     }
-    note_forgotten(memory, rows, rows_count);
     for (size_t i = 0; i < rows_count; i++)
         apply(memory, &rows[i]);
     trace_line(&world->trace, "  %s: commit of %zu rows", memory->process->name, rows_count);

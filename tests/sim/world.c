@@ -28,14 +28,16 @@
 #include "tests/sim/world.h"
 
 #include "base/check.h"
+#include "tests/sim/calm.h"
 #include "tests/sim/habits.h"
+#include "tests/sim/rival.h"
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    WORLD_CONVERGE_MS = 180000, /* a collection takes 61 s to cease */
+    WORLD_CONVERGE_MS = 300000, /* a collection takes 61 s to cease, and that may come twice */
     WORLD_LOOK_MS = 500,        /* how often the healed world is looked at */
     WORLD_INSIST_MS = 21000,    /* longer than the net holds a message back */
     WORLD_SEARCHES_AT_REST = 4, /* per client and collection */
@@ -136,6 +138,11 @@ static void add_processes(struct world *world)
     }
     add_process(world, PROCESS_OPERATOR);
     operator_init(&world->operator, world, &world->processes[world->processes_count - 1]);
+    add_process(world, PROCESS_COORDINATOR);
+    world->leader = &world->processes[0];
+    world->rival = &world->processes[world->processes_count - 1];
+    world->rival->is_retired = true;
+    state_memory_init(&world->backup, world->rival);
     for (unsigned i = 0; i <= world->options.agents; i++)
         process_plan_start(&world->processes[i], prng_below(&world->prng_life, 500000));
 }
@@ -171,6 +178,7 @@ static void give_birth(struct world *world, uint64_t seed, bool is_traced)
     prng_init(&world->prng_life, prng_next(&prng));
     prng_init(&world->prng_operator, prng_next(&prng));
     prng_init(&world->prng_search, prng_next(&prng));
+    prng_init(&world->prng_heap, prng_next(&prng));
     timeline_init(&world->timeline);
     trace_init(&world->trace, &world->timeline, is_traced);
     net_init(&world->net, world);
@@ -186,8 +194,7 @@ static void give_birth(struct world *world, uint64_t seed, bool is_traced)
     habits_plan(world);
 }
 
-/* Lives until then, or until a checker has seen enough. */
-static void live_until(struct world *world, uint64_t until_us)
+void world_live_until(struct world *world, uint64_t until_us)
 {
     while (!world->is_failed && timeline_step(&world->timeline, until_us))
         continue;
@@ -201,10 +208,13 @@ static void heal(struct world *world)
     world->is_healed = true;
     options_heal(&world->options);
     net_heal(&world->net);
+    rival_settle(world);
+    operator_settle(&world->operator);
     for (unsigned i = 0; i < world->processes_count; i++) {
         struct process *process = &world->processes[i];
         process->calls_left = -1;
         process->paused_until_us = 0;
+        process_clock_drift(process, 0);
         if (process->is_alive)
             process_wake(process);
         else
@@ -212,14 +222,16 @@ static void heal(struct world *world)
     }
 }
 
-static void await_convergence(struct world *world, struct world_outcome *outcome)
+/* ret_ms: how long it took. */
+static void await_convergence(struct world *world, uint64_t *ret_ms)
 {
     uint64_t healed_us = world->timeline.now_us, insisted_us = 0;
     uint64_t limit_us = healed_us + UINT64_C(1000) * WORLD_CONVERGE_MS;
     char why[256] = "nothing was looked at";
 
+    *ret_ms = 0;
     while (!world->is_failed && world->timeline.now_us < limit_us) {
-        live_until(world, world->timeline.now_us + UINT64_C(1000) * WORLD_LOOK_MS);
+        world_live_until(world, world->timeline.now_us + UINT64_C(1000) * WORLD_LOOK_MS);
         uint64_t since_us = world->timeline.now_us - healed_us;
         if (since_us - insisted_us >= UINT64_C(1000) * WORLD_INSIST_MS) {
             insisted_us = since_us;
@@ -228,11 +240,11 @@ static void await_convergence(struct world *world, struct world_outcome *outcome
         /* Not before late messages of the faulty time have all arrived. */
         if (insisted_us == 0 || !checkers_is_converged(world, why, sizeof why))
             continue;
-        outcome->converged_ms = since_us / 1000;
-        trace_line(&world->trace, "* settled %" PRIu64 " ms after healing", outcome->converged_ms);
+        *ret_ms = since_us / 1000;
+        trace_line(&world->trace, "* settled after %" PRIu64 " ms", *ret_ms);
         return;
     }
-    world_fail(world, "K4", "%d ms after healing: %s", WORLD_CONVERGE_MS, why);
+    world_fail(world, "K4", "after %d ms without faults: %s", WORLD_CONVERGE_MS, why);
 }
 
 static void search_at_rest(struct world *world)
@@ -243,20 +255,10 @@ static void search_at_rest(struct world *world)
             if (world->operator.wants_loaded[i % world->options.collections])
                 sim_client_begin(&world->clients[c], i % world->options.collections);
     }
-    live_until(world, world->timeline.now_us + UINT64_C(1000) * WORLD_LAST_SEARCHES_MS);
+    world_live_until(world, world->timeline.now_us + UINT64_C(1000) * WORLD_LAST_SEARCHES_MS);
     for (uint32_t c = 0; c < world->options.clients; c++)
         if (world->clients[c].searches != NULL)
             world_fail(world, "K4", "a search in the healed world never ends");
-}
-
-static void count_moves(struct world *world)
-{
-    const struct state_memory *state = &world->processes[0].state;
-
-    for (size_t i = 0; i < state->count; i++)
-        if (state->rows[i].kind == STATE_MOVE && !checkers_move_is_running(&state->rows[i]))
-            *(checkers_move_is_done(&state->rows[i]) ? &world->stats.moves_done
-                                                     : &world->stats.moves_undone) += 1;
 }
 
 /* Death */
@@ -269,6 +271,7 @@ static void die(struct world *world)
     operator_done(&world->operator);
     for (unsigned i = 0; i < world->processes_count; i++)
         process_done(&world->processes[i]);
+    state_memory_done(&world->backup);
     net_done(&world->net);
     observer_done(&world->observer);
     for (uint32_t c = 0; c < world->collections_count; c++)
@@ -279,22 +282,24 @@ static void die(struct world *world)
 void world_live(uint64_t seed, bool is_traced, struct world_outcome *ret_outcome)
 {
     struct world *world = malloc(sizeof *world);
+    uint64_t calm_ms;
 
     CHECK(world != NULL);
     *ret_outcome = (struct world_outcome){.is_failed = false};
     give_birth(world, seed, is_traced);
-    live_until(world, UINT64_C(1000) * world->options.safety_ms);
+    world_live_until(world, UINT64_C(1000) * world->options.safety_ms);
     if (!world->is_failed) {
         heal(world);
-        await_convergence(world, ret_outcome);
+        await_convergence(world, &ret_outcome->converged_ms);
     }
     if (!world->is_failed)
+        calm_live(world);
+    if (!world->is_failed)
+        await_convergence(world, &calm_ms);
+    if (!world->is_failed)
         search_at_rest(world);
-    if (!world->is_failed) {
+    if (!world->is_failed)
         checkers_at_rest(world);
-        world->stats.copies_forgotten = checkers_count_forgotten(world);
-    }
-    count_moves(world);
     world->stats.virtual_us = world->timeline.now_us;
     die(world);
     ret_outcome->is_failed = world->is_failed;

@@ -20,13 +20,16 @@
 struct world {
     uint64_t seed;
     struct options options;
-    struct prng prng_net, prng_disk, prng_life, prng_operator, prng_search;
+    struct prng prng_net, prng_disk, prng_life, prng_operator, prng_search, prng_heap;
     struct timeline timeline;
     struct trace trace;
     struct stats stats;
     struct net net;
-    struct process processes[NET_PROCESSES_MAX]; /* coordinator, agents, clients, operator */
+    struct process processes[NET_PROCESSES_MAX]; /* coordinator, agents, clients, operator, rival */
     unsigned processes_count;
+    struct process *rival;      /* the second coordinator: retired until rival.c calls it */
+    struct process *leader;     /* the coordinator that is left when the world is healed */
+    struct state_memory backup; /* of the first coordinator's state, from some time ago */
     struct sim_client clients[OPTIONS_CLIENTS_MAX];
     struct operator operator;
     struct observer observer;
@@ -34,9 +37,6 @@ struct world {
     struct collection collections[OPTIONS_COLLECTIONS_MAX]; /* the editor's is the last */
     uint32_t collections_count;
     bool collection_was_released[OPTIONS_COLLECTIONS_MAX];
-    /* Copies up to this epoch belong to an edition that the coordinator forgot: SIMULATOR.md, G1.
-     */
-    struct qn_epoch forgotten_until[OPTIONS_COLLECTIONS_MAX];
     uint64_t agent_budget_bytes;
     bool is_healed, is_over, is_failed;
     char failure[512];
@@ -52,6 +52,9 @@ struct world_outcome {
 
 /* Lives one world from its seed. */
 void world_live(uint64_t seed, bool is_traced, struct world_outcome *ret_outcome);
+
+/* Lives until then, or until a checker has seen enough. */
+void world_live_until(struct world *world, uint64_t until_us);
 
 /* Only the first failure is kept. checker: its number in SIMULATOR.md. */
 void world_fail(struct world *world, const char *checker, const char *format, ...)

@@ -3,6 +3,7 @@ if(NOT TARGET coordinator)
   return()
 endif()
 add_executable(qnode-sim
+  sim/calm.c
   sim/checkers.c
   sim/client.c
   sim/clock.c
@@ -13,7 +14,10 @@ add_executable(qnode-sim
   sim/disk.c
   sim/editor.c
   sim/executor.c
+  sim/flood.c
   sim/habits.c
+  sim/heap.c
+  sim/inside.c
   sim/leaves.c
   sim/net.c
   sim/observer.c
@@ -21,6 +25,7 @@ add_executable(qnode-sim
   sim/options.c
   sim/oracle.c
   sim/process.c
+  sim/rival.c
   sim/rogue.c
   sim/sim.c
   sim/state_memory.c
@@ -30,6 +35,9 @@ add_executable(qnode-sim
   sim/world.c
 )
 target_link_libraries(qnode-sim PRIVATE agent coordinator channel segstore base)
+# Allocations of production code can fail: sim/heap.c stands before them.
+target_link_options(qnode-sim PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+  -Wl,--wrap=reallocarray,--wrap=aligned_alloc,--wrap=strdup)
 
 math(EXPR SIM_SEEDS "200 / ${TEST_DIVISOR}")
 add_test(NAME sim_${SIM_SEEDS}_seeds COMMAND qnode-sim --seeds ${SIM_SEEDS})
