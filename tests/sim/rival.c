@@ -27,7 +27,7 @@ void rival_on_stop(struct process *coordinator)
 {
     struct world *world = coordinator->world;
 
-    if (coordinator == world->rival && prng_below(&world->prng_life, 3) == 0)
+    if (!world->is_healed && coordinator == world->rival && prng_below(&world->prng_life, 3) == 0)
         coordinator->is_retired = true;
 }
 
