@@ -46,7 +46,10 @@
     X(searches_unknown, "searches UNKNOWN")                                                        \
     X(searches_failed, "searches without a verdict")                                               \
     X(searches_overlap, "searches in an overlap")                                                  \
-    X(searches_retried, "searches that asked again")
+    X(searches_retried, "searches that asked again")                                               \
+    X(client_starts, "client handles opened")                                                      \
+    X(questions, "questions of clients to the coordinator")                                        \
+    X(questions_unanswered, "questions without an answer")
 
 struct stats {
 #define X(name, text) uint64_t name;

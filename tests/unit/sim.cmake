@@ -13,6 +13,7 @@ add_executable(qnode-sim
   sim/disk.c
   sim/editor.c
   sim/executor.c
+  sim/fiber.c
   sim/habits.c
   sim/leaves.c
   sim/net.c
@@ -22,14 +23,19 @@ add_executable(qnode-sim
   sim/oracle.c
   sim/process.c
   sim/rogue.c
+  sim/seams.c
   sim/sim.c
   sim/state_memory.c
   sim/timeline.c
   sim/trace.c
-  sim/views.c
   sim/world.c
 )
 target_link_libraries(qnode-sim PRIVATE agent coordinator channel segstore base)
+# Where the client library sleeps, tells the time and opens its bus: sim/seams.c.
+foreach(seam clock_monotonic codec_encode getrandom transport_open waiter_wait waiter_wait_until
+        waiter_wake)
+  target_link_options(qnode-sim PRIVATE -Wl,--wrap=${seam})
+endforeach()
 
 math(EXPR SIM_SEEDS "200 / ${TEST_DIVISOR}")
 add_test(NAME sim_${SIM_SEEDS}_seeds COMMAND qnode-sim --seeds ${SIM_SEEDS})
