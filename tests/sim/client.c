@@ -2,72 +2,81 @@
 #include "tests/sim/client.h"
 
 #include "base/check.h"
-#include "channel/codec.h"
-#include "channel/subject.h"
+#include "qnode/control.h"
+#include "tests/sim/seams.h"
 #include "tests/sim/world.h"
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { CLIENT_SEARCH_ARENA_BYTES = 8 << 20 };
+enum {
+    CLIENT_RESTART_IN = 16,  /* one of so many searches on an idle client finds a new handle */
+    CLIENT_QUESTION_IN = 16, /* one of so many searches comes with a question */
+    CLIENT_LATE_US = 1000,   /* a call is over so long after its deadline, at most */
+    CLIENT_REST_MS = 5000,   /* deadline in the settled world */
+};
 
-/* Of GET_VIEW requests; above all searches' ids. */
-#define CLIENT_VIEW_IDS (UINT64_C(1) << 60)
+struct sim_search {
+    struct sim_search *next;
+    struct sim_client *client;
+    uint64_t serial, began_us;
+    uint32_t collection_number;
+    struct qn_search_request request;
+    float queries[CLIENT_QUERIES_MAX * CLIENT_DIM_MAX];
+    int64_t partition_id;
+    bool must_complete;
+};
 
-static uint64_t now_ms(const struct sim_client *client)
+/* A question to the coordinator. */
+struct sim_question {
+    struct sim_client *client;
+    struct coord_request request;
+    uint64_t began_us;
+    uint32_t timeout_ms;
+    bool must_answer;
+    uint32_t pages_in, pages;
+    struct qn_epoch version; /* of the view in the answer */
+};
+
+/* K6: no call outlives its deadline. */
+static void check_time(struct sim_client *client, const char *what, uint64_t began_us,
+                       uint32_t timeout_ms)
 {
-    return client->world->timeline.now_us / 1000;
+    uint64_t took_us = client->world->timeline.now_us - began_us;
+
+    if (took_us > UINT64_C(1000) * timeout_ms + CLIENT_LATE_US)
+        world_fail(client->world, "K6", "%s of %u ms took %" PRIu64 " us", what, timeout_ms,
+                   took_us);
 }
 
-static void client_publish(struct sim_client *client, struct subject subject,
-                           struct message *message)
-{
-    struct transport transport = net_transport(client->process);
-    struct subject reply = subject_reply(WORLD_CLUSTER, client->hex, message->request_id);
-    const uint8_t *bytes = NULL;
-    size_t size = 0;
-    struct qn_error error = {0};
+/* Searches */
 
-    arena_reset(&client->encode_arena);
-    message->cluster = WORLD_CLUSTER;
-    message->sender = client->process->name;
-    message->reply_to = reply.text;
-    enum qn_status status = codec_encode(message, &client->encode_arena, &bytes, &size, &error);
-    if (status != QN_STATUS_OK)
-        world_fail(client->world, "K7", "a client cannot encode %s: %s",
-                   message_kind_name(message->kind), error.text);
-    else
-        (void)transport.ops->publish(transport.self, subject.text, reply.text, bytes, size);
+static void check_complete(struct world *world, const struct sim_search *search,
+                           const struct qn_search_result *result)
+{
+    if (search->must_complete && result->verdict != QN_VERDICT_COMPLETE)
+        world_fail(world, "K4",
+                   "search %" PRIu64 " in the healed world is %s; missing %" PRId64 ": %s",
+                   search->serial, qn_verdict_name(result->verdict),
+                   result->missing_count > 0 ? result->missing[0].segment_id : 0,
+                   result->missing_count > 0 ? qn_status_name(result->missing[0].reason) : "-");
 }
 
-static void ask_view(struct sim_client *client, uint32_t collection_number)
+static void judge(const struct sim_search *search, enum qn_status status,
+                  const struct qn_search_result *result)
 {
-    struct message message = {
-        .request_id = CLIENT_VIEW_IDS + client->view_requests_count++,
-        .kind = MESSAGE_COORD_REQUEST,
-        .coord_request = {.verb = COORD_GET_VIEW,
-                          .collection = client->world->collections[collection_number].name,
-                          .folder = ""},
-    };
-    char id[24];
+    struct world *world = search->client->world;
 
-    if (client->view_requests_count % 2 == 0) {
-        (void)snprintf(id, sizeof id, "%" PRId64,
-                       client->world->collections[collection_number].collection_id);
-        message.coord_request.collection = id;
+    trace_line(&world->trace, "  %s: search %" PRIu64 " of c%" PRId64 ": %s %s, %zu missing",
+               search->client->process->name, search->serial, search->request.collection_id,
+               qn_status_name(status), qn_verdict_name(result->verdict), result->missing_count);
+    if (status != QN_STATUS_OK) {
+        world->stats.searches_failed++;
+        world_fail(world, "K6", "a search ended with %s", qn_status_name(status));
+        return;
     }
-    client_publish(client, subject_coord(WORLD_CLUSTER), &message);
-}
-
-static void send_request(struct sim_client *client, const struct client_search_action *action)
-{
-    struct message message = {
-        .request_id = action->request_id,
-        .kind = MESSAGE_SEARCH_REQUEST,
-        .search_request = action->request,
-    };
-
-    client_publish(client, subject_search(WORLD_CLUSTER, action->node_id), &message);
+    check_time(search->client, "a search", search->began_us, search->request.deadline_ms);
+    checkers_on_result(world, &search->request, result);
+    check_complete(world, search, result);
 }
 
 static void free_search(struct sim_search *search)
@@ -77,182 +86,20 @@ static void free_search(struct sim_search *search)
     while (*link != search)
         link = &(*link)->next;
     *link = search->next;
-    search->view = views_unref(search->view);
-    arena_done(&search->arena);
     free(search);
 }
 
-static void judge(struct sim_search *search)
+static void run_search(void *owner)
 {
-    struct world *world = search->client->world;
+    struct sim_search *search = owner;
     struct qn_search_result result = {.verdict = QN_VERDICT_UNKNOWN};
-    enum qn_status status = client_search_result(search->search, &result);
+    enum qn_status status = qn_search(search->client->handle, &search->request, &result, NULL);
 
-    trace_line(&world->trace, "  %s: search %" PRIu64 " of c%" PRId64 ": %s %s, %zu missing",
-               search->client->process->name, search->serial, search->request.collection_id,
-               qn_status_name(status), qn_verdict_name(result.verdict), result.missing_count);
-    if (status != QN_STATUS_OK) {
-        world->stats.searches_failed++;
-        world_fail(world, "K6", "a search ended with %s", qn_status_name(status));
-        return;
-    }
-    checkers_on_result(world, &search->request, &result);
-    if (search->must_complete && result.verdict != QN_VERDICT_COMPLETE)
-        world_fail(world, "K4",
-                   "search %" PRIu64 " in the healed world is %s; missing %" PRId64 ": %s",
-                   search->serial, qn_verdict_name(result.verdict),
-                   result.missing_count > 0 ? result.missing[0].segment_id : 0,
-                   result.missing_count > 0 ? qn_status_name(result.missing[0].reason) : "-");
-    qn_search_result_done(&result);
-}
-
-static void on_wake(void *owner, uint64_t tag);
-
-/* Does what the step asked for; true when the search is over and gone. */
-static bool pump(struct sim_search *search)
-{
-    struct client_search_action action;
-    struct world *world = search->client->world;
-
-    while (client_search_next(search->search, &action)) {
-        if (action.kind == CLIENT_SEARCH_SEND)
-            send_request(search->client, &action);
-        if (action.kind == CLIENT_SEARCH_ASK_VIEW)
-            ask_view(search->client, search->collection_number);
-        if (action.kind == CLIENT_SEARCH_DONE) {
-            judge(search);
-            free_search(search);
-            return true;
-        }
-    }
-    search->wake_ms = client_search_wake_ms(search->search);
-    if (search->wake_ms <= now_ms(search->client))
-        search->wake_ms = now_ms(search->client) + 1;
-    timeline_at(&world->timeline, search->wake_ms * 1000, on_wake, search->client, search->serial);
-    return false;
-}
-
-static void on_wake(void *owner, uint64_t tag)
-{
-    struct sim_client *client = owner;
-    struct sim_search *search = client->searches;
-
-    while (search != NULL && search->serial != tag)
-        search = search->next;
-    if (search == NULL || search->wake_ms != now_ms(client))
-        return;
-    client_search_on_tick(search->search, now_ms(client));
-    (void)pump(search);
-}
-
-static void on_view(struct sim_client *client, const struct collection_view *page)
-{
-    int number = world_collection_number(client->world, page->collection_id);
-
-    if (number < 0 || !views_take(&client->views[number], page))
-        return;
-    struct sim_search *next = NULL;
-    for (struct sim_search *search = client->searches; search != NULL; search = next) {
-        next = search->next;
-        if (search->collection_number != (uint32_t)number)
-            continue;
-        struct view_kept *old = search->view;
-        search->view = views_ref(client->views[number].newest);
-        client_search_on_view(search->search, &search->view->view, now_ms(client));
-        views_unref(old);
-        (void)pump(search);
-    }
-}
-
-static struct sim_search *find_search(struct sim_client *client, uint64_t request_id)
-{
-    for (struct sim_search *search = client->searches; search != NULL; search = search->next)
-        if (request_id - search->first_request_id < CLIENT_SEARCH_IDS)
-            return search;
-    return NULL;
-}
-
-static void on_no_responders(struct sim_client *client, const char *subject)
-{
-    const char *dot = strrchr(subject, '.');
-    uint64_t request_id = dot == NULL ? 0 : strtoull(dot + 1, NULL, 10);
-    struct sim_search *search = find_search(client, request_id);
-
-    if (search == NULL)
-        return;
-    client_search_on_no_responders(search->search, request_id, now_ms(client));
-    (void)pump(search);
-}
-
-static void on_decoded(struct sim_client *client, const struct message *message)
-{
-    struct sim_search *search = find_search(client, message->request_id);
-
-    if (message->kind == MESSAGE_COLLECTION_VIEW)
-        on_view(client, &message->collection_view);
-    else if (message->kind == MESSAGE_COORD_ANSWER && message->coord_answer.view != NULL)
-        on_view(client, message->coord_answer.view);
-    else if (message->kind == MESSAGE_SEARCH_ANSWER && search != NULL) {
-        client_search_on_answer(search->search, message->request_id, &message->search_answer,
-                                now_ms(client));
-        (void)pump(search);
-    }
-}
-
-/* A change info whose predecessor we do not hold, or whose view we do not have: ask (C8). */
-static void on_change(struct sim_client *client, const struct change_info *change)
-{
-    int number = world_collection_number(client->world, change->collection_id);
-
-    if (number >= 0 &&
-        (client->views[number].newest == NULL ||
-         qn_epoch_compare(client->views[number].newest->view.version, change->version) < 0))
-        ask_view(client, (uint32_t)number);
-}
-
-static void on_message(void *owner, struct bus_message *bus_message)
-{
-    struct sim_client *client = owner;
-    struct message message;
-
-    if (bus_message->no_responders) {
-        on_no_responders(client, bus_message->subject);
-        bus_message->release(bus_message);
-        return;
-    }
-    arena_reset(&client->decode_arena);
-    enum qn_status status =
-        codec_decode(bus_message->bytes, bus_message->size, &client->decode_arena, &message, NULL);
-    bus_message->release(bus_message);
-    if (status == QN_STATUS_OK && message.kind == MESSAGE_CHANGE_INFO)
-        on_change(client, &message.change_info);
-    else if (status == QN_STATUS_OK)
-        on_decoded(client, &message);
-}
-
-void sim_client_init(struct sim_client *client, struct world *world, struct process *process)
-{
-    struct transport transport = net_transport(process);
-
-    *client = (struct sim_client){.world = world, .process = process};
-    (void)snprintf(client->hex, sizeof client->hex, "c1ie%02x", process->index);
-    arena_init(&client->decode_arena, LIMIT_DECODE_ARENA_BYTES);
-    arena_init(&client->encode_arena, LIMIT_DECODE_ARENA_BYTES);
-    (void)transport.ops->subscribe(transport.self,
-                                   subject_reply_all(WORLD_CLUSTER, client->hex).text, on_message,
-                                   client, NULL);
-    (void)transport.ops->subscribe(transport.self, subject_query_all(WORLD_CLUSTER).text,
-                                   on_message, client, NULL);
-}
-
-void sim_client_done(struct sim_client *client)
-{
-    while (client->searches != NULL)
-        free_search(client->searches);
-    for (size_t i = 0; i < COUNT_OF(client->views); i++)
-        views_done(&client->views[i]);
-    arena_done(&client->decode_arena);
-    arena_done(&client->encode_arena);
+    if (!search->client->world->is_over)
+        judge(search, status, &result);
+    if (status == QN_STATUS_OK)
+        qn_search_result_done(&result);
+    free_search(search);
 }
 
 static void draw_request(struct sim_search *search, struct prng *prng)
@@ -285,27 +132,133 @@ static void draw_request(struct sim_search *search, struct prng *prng)
     }
 }
 
-void sim_client_begin(struct sim_client *client, uint32_t collection_number)
+static void begin_search(struct sim_client *client, uint32_t collection_number)
 {
     struct sim_search *search = calloc(1, sizeof *search);
-    struct view_kept *view = client->views[collection_number].newest;
 
     CHECK(search != NULL);
     search->client = client;
     search->serial = ++client->serials_count;
-    search->first_request_id = search->serial * CLIENT_SEARCH_IDS;
+    search->began_us = client->world->timeline.now_us;
     search->collection_number = collection_number;
-    search->view = view == NULL ? NULL : views_ref(view);
-    arena_init(&search->arena, CLIENT_SEARCH_ARENA_BYTES);
     draw_request(search, &client->world->prng_search);
     search->must_complete = client->must_complete;
     if (search->must_complete)
-        search->request.deadline_ms = 5000;
-    search->search =
-        client_search_new(&search->arena, &search->request, view == NULL ? NULL : &view->view,
-                          search->first_request_id, now_ms(client));
-    CHECK(search->search != NULL);
+        search->request.deadline_ms = CLIENT_REST_MS;
     search->next = client->searches;
     client->searches = search;
-    (void)pump(search);
+    seams_call(client->process, &client->prng, run_search, search);
+}
+
+/* Questions */
+
+/* K6: an answer is whole, and a view in it is of one version. */
+static void on_answer(void *owner, const struct coord_answer *answer)
+{
+    struct sim_question *question = owner;
+    struct world *world = question->client->world;
+
+    if (question->pages_in == 0 && answer->view != NULL)
+        question->version = answer->view->version;
+    if (answer->page != question->pages_in || answer->status != QN_STATUS_OK ||
+        (answer->view != NULL && qn_epoch_compare(answer->view->version, question->version) != 0))
+        world_fail(world, "K6", "page %u of an answer stands where page %u should", answer->page,
+                   question->pages_in);
+    question->pages_in++;
+    question->pages = answer->pages;
+}
+
+static void judge_answer(const struct sim_question *question, enum qn_status status)
+{
+    struct world *world = question->client->world;
+    bool is_answered = status == QN_STATUS_OK || status == QN_STATUS_NOT_FOUND;
+
+    trace_line(&world->trace, "  %s: question %d: %s, %u pages", question->client->process->name,
+               (int)question->request.verb, qn_status_name(status), question->pages_in);
+    world->stats.questions++;
+    world->stats.questions_unanswered += is_answered ? 0 : 1;
+    check_time(question->client, "a question", question->began_us, question->timeout_ms);
+    if ((status == QN_STATUS_OK) != (question->pages_in > 0) ||
+        question->pages_in != question->pages)
+        world_fail(world, "K6", "a question ended %s with %u of %u pages", qn_status_name(status),
+                   question->pages_in, question->pages);
+    if (question->must_answer && !is_answered)
+        world_fail(world, "K4", "a question in the healed world ended with %s",
+                   qn_status_name(status));
+}
+
+static void run_question(void *owner)
+{
+    struct sim_question *question = owner;
+    enum qn_status status = qn_coord_call(question->client->handle, &question->request,
+                                          question->timeout_ms, on_answer, question, NULL);
+
+    if (!question->client->world->is_over)
+        judge_answer(question, status);
+    question->client->questions_running--;
+    free(question);
+}
+
+static void begin_question(struct sim_client *client, uint32_t collection_number)
+{
+    struct sim_question *question = calloc(1, sizeof *question);
+
+    CHECK(question != NULL);
+    question->client = client;
+    question->began_us = client->world->timeline.now_us;
+    question->must_answer = client->must_complete;
+    question->timeout_ms =
+        question->must_answer ? CLIENT_REST_MS : 100 + (uint32_t)prng_below(&client->prng, 3000);
+    question->request = (struct coord_request){
+        .verb = COORD_GET_VIEW + (int)prng_below(&client->prng, COORD_LIST_MOVES),
+        .collection = client->world->collections[collection_number].name,
+        .folder = "",
+    };
+    client->questions_running++;
+    seams_call(client->process, &client->prng, run_question, question);
+}
+
+/* The handle */
+
+static void open_handle(struct sim_client *client)
+{
+    enum qn_status status = seams_open(client->process, &client->prng, &client->handle);
+
+    CHECK(status == QN_STATUS_OK);
+    client->world->stats.client_starts++;
+}
+
+/* What is on its way to the old handle reaches nobody. */
+static void reopen_handle(struct sim_client *client)
+{
+    trace_line(&client->world->trace, "* %s opens another handle", client->process->name);
+    qn_client_close(client->handle);
+    client->process->incarnation++;
+    open_handle(client);
+}
+
+void sim_client_init(struct sim_client *client, struct world *world, struct process *process)
+{
+    *client = (struct sim_client){.world = world, .process = process};
+    prng_init(&client->prng, world->seed ^ UINT64_C(0x636c69656e74) << 8 ^ process->index);
+    open_handle(client);
+}
+
+void sim_client_done(struct sim_client *client)
+{
+    client->process->is_alive = false;
+    seams_finish(client->process);
+    CHECK(client->searches == NULL && client->questions_running == 0);
+    qn_client_close(client->handle);
+}
+
+void sim_client_begin(struct sim_client *client, uint32_t collection_number)
+{
+    bool is_idle = client->searches == NULL && client->questions_running == 0;
+
+    if (is_idle && prng_below(&client->prng, CLIENT_RESTART_IN) == 0)
+        reopen_handle(client);
+    if (prng_below(&client->prng, CLIENT_QUESTION_IN) == 0)
+        begin_question(client, collection_number);
+    begin_search(client, collection_number);
 }

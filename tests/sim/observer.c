@@ -74,7 +74,9 @@ static void note_empty_view(struct world *world, int number, struct qn_epoch ver
         observer->empty_views[number][observer->empty_views_count[number]++] = version;
 }
 
-static void note_view(struct world *world, const struct collection_view *view)
+/* Of a healed world: what the coordinator that is left says, whatever another one said before. */
+static void note_view(struct world *world, const struct process *from,
+                      const struct collection_view *view)
 {
     int number = world_collection_number(world, view->collection_id);
 
@@ -82,6 +84,8 @@ static void note_view(struct world *world, const struct collection_view *view)
         return;
     if (view->items_count == 0 && view->pages <= 1)
         note_empty_view(world, number, view->version);
+    if (from != world->leader || !world->is_healed)
+        return;
     struct observed_view *known = &world->observer.views[number];
     int order = known->is_known ? qn_epoch_compare(view->version, known->version) : 1;
     if (order < 0 || (order == 0 && view->page == 0))
@@ -175,9 +179,9 @@ static void note(struct world *world, const struct process *from, const char *su
                  const struct message *message)
 {
     if (message->kind == MESSAGE_COLLECTION_VIEW)
-        note_view(world, &message->collection_view);
+        note_view(world, from, &message->collection_view);
     if (message->kind == MESSAGE_COORD_ANSWER && message->coord_answer.view != NULL)
-        note_view(world, message->coord_answer.view);
+        note_view(world, from, message->coord_answer.view);
     if (strstr(subject, ".control") != NULL)
         commands_note(world, from, strtoll(strstr(subject, ".agent.") + 7, NULL, 10), message);
     if (message->kind == MESSAGE_SEARCH_REQUEST)

@@ -61,7 +61,10 @@
     X(FACT, searches_unknown, "searches UNKNOWN")                                                  \
     X(FACT, searches_failed, "searches without a verdict")                                         \
     X(FACT, searches_overlap, "searches in an overlap")                                            \
-    X(FACT, searches_retried, "searches that asked again")
+    X(FACT, searches_retried, "searches that asked again")                                         \
+    X(FACT, client_starts, "client handles opened")                                                \
+    X(FACT, questions, "questions of clients to the coordinator")                                  \
+    X(FACT, questions_unanswered, "questions without an answer")
 
 enum stats_kind { STATS_FACT, STATS_FAULT };
 

@@ -14,6 +14,7 @@ add_executable(qnode-sim
   sim/disk.c
   sim/editor.c
   sim/executor.c
+  sim/fiber.c
   sim/flood.c
   sim/habits.c
   sim/heap.c
@@ -27,17 +28,21 @@ add_executable(qnode-sim
   sim/process.c
   sim/rival.c
   sim/rogue.c
+  sim/seams.c
   sim/sim.c
   sim/state_memory.c
   sim/timeline.c
   sim/trace.c
-  sim/views.c
   sim/world.c
 )
 target_link_libraries(qnode-sim PRIVATE agent coordinator channel segstore base)
-# Allocations of production code can fail: sim/heap.c stands before them.
-target_link_options(qnode-sim PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
-  -Wl,--wrap=reallocarray,--wrap=aligned_alloc,--wrap=strdup)
+# sim/heap.c: allocations of production code can fail. sim/seams.c: where the client library sleeps,
+# tells the time and opens its bus.
+foreach(wrapped malloc calloc realloc reallocarray aligned_alloc strdup
+        clock_monotonic codec_encode getrandom transport_open waiter_wait waiter_wait_until
+        waiter_wake)
+  target_link_options(qnode-sim PRIVATE -Wl,--wrap=${wrapped})
+endforeach()
 
 math(EXPR SIM_SEEDS "200 / ${TEST_DIVISOR}")
 add_test(NAME sim_${SIM_SEEDS}_seeds COMMAND qnode-sim --seeds ${SIM_SEEDS})
