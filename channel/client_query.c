@@ -85,7 +85,9 @@ static enum qn_status check_request(const struct qn_search_request *asked, struc
     return QN_STATUS_OK;
 }
 
-/* Several calls want the same view: one asks, and the answer wakes them all. */
+/* Several calls want the same view: one asks, and the answer wakes them all. The term says which
+ * coordinator's view is held: one with a lower term must learn of it, or none of its views would be
+ * taken (C2). */
 static void ask_view(struct query *query, bool is_hint)
 {
     struct qn_client *client = query->client;
@@ -101,6 +103,7 @@ static void ask_view(struct query *query, bool is_hint)
     struct subject reply = subject_reply(client->cluster, client->id, id);
     struct subject to = subject_coord(client->cluster);
     struct message message = {
+        .term = query->snapshot == NULL ? 0 : query->snapshot->view.version.term,
         .request_id = id,
         .reply_to = reply.text,
         .kind = MESSAGE_COORD_REQUEST,

@@ -232,7 +232,10 @@ static void on_message(struct core *core, const struct message *message)
         on_announcement(core, message);
         break;
     case MESSAGE_COORD_REQUEST:
-        api_on_request(core, message);
+        /* A client may hold a view of a coordinator that no node heard of: it died, or was cut off.
+         */
+        if (hear_term(core, message))
+            api_on_request(core, message);
         break;
     default:
         break;

@@ -182,6 +182,7 @@ static void a_change_info_without_a_view_is_asked_about(void **state)
     struct qn_client *client = world_client(&world);
     assert_true(world_search_is_right(client, 5000));
     assert_int_equal(world.view_asks, 1);
+    assert_int_equal(world.asked_term, 0);
     world_turn(&world);
     world_publish_hint(&world);
     assert_true(world_search_is_right(client, 5000));
@@ -191,6 +192,7 @@ static void a_change_info_without_a_view_is_asked_about(void **state)
     for (int i = 0; i < 5000 && world.view_asks < 2; i++)
         pause_ms(1); /* the coordinator counts on a thread of its own */
     assert_int_equal(world.view_asks, 2);
+    assert_int_equal(world.asked_term, 1); /* of the view that is held */
     pause_ms(80);
     check_one_world(client);
     assert_int_equal(world.view_asks, 2);

@@ -146,6 +146,7 @@ static void answer_coord(struct actor *actor, const struct message *request)
         publish(actor, request->reply_to, &refused);
         return;
     }
+    atomic_store(&actor->world->asked_term, request->term);
     if (request->coord_request.verb == COORD_GET_VIEW &&
         atoi(request->coord_request.collection) == WORLD_COLLECTION)
         answer_view(actor, request);

@@ -41,6 +41,7 @@ struct world {
     _Atomic bool is_closing, is_mute; /* mute: the coordinator does not answer */
     _Atomic uint32_t busy_answers;    /* the coordinator says BUSY so many times */
     _Atomic uint32_t view_asks, searches;
+    _Atomic uint64_t asked_term; /* in the last request to the coordinator */
 };
 
 /* Every segment on node s % WORLD_NODES + 1, view 1 of world 1 (not published). */

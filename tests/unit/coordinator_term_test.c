@@ -190,6 +190,33 @@ static void an_announced_term_is_heard_like_a_reported_one(void **state)
     assert_null(world->core);
 }
 
+static void a_client_with_a_view_of_a_higher_term_makes_it_step_down(void **state)
+{
+    struct world *world = *state;
+    struct message request = {
+        .cluster = "test",
+        .sender = "client/3f2a",
+        .request_id = 1,
+        .reply_to = "qnode.test.reply.3f2a.1",
+        .kind = MESSAGE_COORD_REQUEST,
+        .coord_request = {.verb = COORD_GET_VIEW, .collection = "7", .folder = ""}};
+
+    world_start_coordinator(world);
+    world_run(world, 1200);
+    request.term = world->core->term;
+    world_deliver(world, &request);
+    assert_int_equal(world->core->phase, CORE_ACTIVE);
+    request.term = 5;
+    world_deliver(world, &request);
+    assert_null(world->core);
+    assert_non_null(strstr(world->failure, "client/3f2a knows term 5, ours is 1"));
+    world_start_coordinator(world);
+    world_run(world, 500);
+    world_deliver(world, &request); /* it asks again */
+    world_run(world, 700);
+    assert_int_equal(world->core->term, 6);
+}
+
 static void it_announces_itself_each_second(void **state)
 {
     struct world *world = *state;
@@ -252,6 +279,7 @@ int main(void)
         TEST(a_term_that_another_took_at_the_same_time_is_given_up),
         TEST(of_two_with_the_same_term_the_lower_boot_gives_way),
         TEST(an_announced_term_is_heard_like_a_reported_one),
+        TEST(a_client_with_a_view_of_a_higher_term_makes_it_step_down),
         TEST(it_announces_itself_each_second),
         TEST(after_a_restart_no_view_is_published_before_the_nodes_have_spoken),
         TEST(a_node_that_stays_away_does_not_hold_the_view_for_ever),
