@@ -49,7 +49,7 @@ static void draw_late_comers(struct options *options, struct prng *prng)
     options->drain_every_ms = sometimes(prng, 3, 5000, 20000);
     options->clock_jump_every_ms = sometimes(prng, 4, 1000, 10000);
     options->clock_drift_ppm = sometimes(prng, 3, 100, 100000);
-    options->read_short_per_mille = sometimes(prng, 4, 1, 100);
+    options->read_short_per_mille = sometimes(prng, 3, 20, 300);
     options->file_missing_per_mille = sometimes(prng, 4, 1, 100);
     options->heap_failed_per_million = sometimes(prng, 3, 10, 5000);
     options->force_per_mille = sometimes(prng, 3, 20, 300);

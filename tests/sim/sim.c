@@ -1,17 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0
- * qnode-sim: lives worlds, one seed after the other, and says what happened. */
+ * qnode-sim: lives worlds, one seed after the other (or several at once, each in a process of its
+ * own: there is one world in a process), and says what happened. */
+#include "base/check.h"
 #include "base/log.h"
 #include "tests/sim/world.h"
 
+#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+enum {
+    SIM_JOBS_MAX = 64,
+    SIM_SEEDS_TELLING = 1000, /* of so many worlds each class of fault must have fired in one */
+    SIM_PROGRESS_SEEDS = 1000,
+};
+
 struct arguments {
-    uint64_t first, seeds;
+    uint64_t first, seeds, jobs;
+    const char *saved; /* a file of seeds, or NULL */
     bool is_traced, prints_hashes, stops_at_failure;
+};
+
+/* What all worlds came to. */
+struct tally {
+    struct stats sum;
+    uint64_t lived, passed, lines, slowest_ms; /* to settle, after healing */
+    uint64_t fewest_agents, fewest_moves, fewest_searches;
 };
 
 /* For the signal handler alone: which world crashed. */
@@ -39,71 +57,99 @@ static void watch_crashes(void)
         (void)signal(signals[i], on_crash);
 }
 
-static int usage(void)
+/* ---- arguments ------------------------------------------------------------------------------- */
+
+static int usage(FILE *out, int status)
 {
-    (void)fprintf(stderr, "usage: qnode-sim [--seeds N] [--first S] [--seed S] [--trace]"
-                          " [--hashes] [--until-failure]\n"
-                          "  --seeds N   lives N worlds (200)\n"
-                          "  --first S   the first seed (1)\n"
-                          "  --seed S    one world: --first S --seeds 1\n"
-                          "  --trace     prints what happens, line by line\n"
-                          "  --hashes    prints the hash of each world's trace\n"
-                          "  --until-failure  no further world after one that failed\n");
-    return 2;
+    (void)fputs("usage: qnode-sim [--seeds N] [--first S] [--jobs J] [--until-failure]\n"
+                "       qnode-sim --seed S [--trace]\n"
+                "       qnode-sim --saved FILE\n\n"
+                "  --seeds N        lives N worlds (200)\n"
+                "  --first S        the first seed (1)\n"
+                "  --jobs J         in so many processes (1)\n"
+                "  --seed S         one world: --first S --seeds 1\n"
+                "  --saved FILE     the seeds in FILE: one a line, a name behind it\n"
+                "  --trace          prints what happens, line by line\n"
+                "  --hashes         prints the hash of each world's trace\n"
+                "  --until-failure  no further world after one that failed\n",
+                out);
+    return status;
+}
+
+static bool parse_number(const char *text, uint64_t *ret_number)
+{
+    char *end;
+
+    *ret_number = strtoull(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0';
+}
+
+static bool take_option(int option, struct arguments *arguments)
+{
+    switch (option) {
+    case 'n':
+        return parse_number(optarg, &arguments->seeds);
+    case 'f':
+        return parse_number(optarg, &arguments->first);
+    case 's':
+        arguments->seeds = 1;
+        return parse_number(optarg, &arguments->first);
+    case 'j':
+        return parse_number(optarg, &arguments->jobs) && arguments->jobs >= 1 &&
+               arguments->jobs <= SIM_JOBS_MAX;
+    case 'l':
+        arguments->saved = optarg;
+        return true;
+    case 't':
+        return arguments->is_traced = true;
+    case 'x':
+        return arguments->prints_hashes = true;
+    case 'u':
+        return arguments->stops_at_failure = true;
+    default:
+        return false;
+    }
 }
 
 static bool parse(int argc, char **argv, struct arguments *arguments)
 {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--trace") == 0) {
-            arguments->is_traced = true;
-            continue;
-        }
-        if (strcmp(argv[i], "--hashes") == 0) {
-            arguments->prints_hashes = true;
-            continue;
-        }
-        if (strcmp(argv[i], "--until-failure") == 0) {
-            arguments->stops_at_failure = true;
-            continue;
-        }
-        char *end = NULL;
-        uint64_t number = i + 1 < argc ? strtoull(argv[i + 1], &end, 10) : 0;
-        if (end == NULL || end == argv[i + 1] || *end != 0)
+    static const struct option options[] = {
+        {"seeds", 1, NULL, 'n'},  {"first", 1, NULL, 'f'},         {"seed", 1, NULL, 's'},
+        {"jobs", 1, NULL, 'j'},   {"saved", 1, NULL, 'l'},         {"trace", 0, NULL, 't'},
+        {"hashes", 0, NULL, 'x'}, {"until-failure", 0, NULL, 'u'}, {NULL, 0, NULL, 0}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+        if (!take_option(option, arguments))
             return false;
-        if (strcmp(argv[i], "--seeds") == 0)
-            arguments->seeds = number;
-        else if (strcmp(argv[i], "--first") == 0)
-            arguments->first = number;
-        else if (strcmp(argv[i], "--seed") == 0) {
-            arguments->first = number;
-            arguments->seeds = 1;
-        } else
-            return false;
-        i++;
-    }
-    return true;
+    return optind == argc;
 }
 
-static void print_stats(const struct stats *stats)
+/* ---- worlds ---------------------------------------------------------------------------------- */
+
+static void least(uint64_t *fewest, uint64_t count)
 {
-    (void)printf("  %.2f virtual hours\n", (double)stats->virtual_us / 3.6e9);
-#define X(kind, name, text)                                                                        \
-    if (strcmp(#name, "virtual_us") != 0)                                                          \
-        (void)printf("  %-40s %12" PRIu64 "\n", text, stats->name);
-    STATS(X)
-#undef X
+    *fewest = *fewest == 0 || count < *fewest ? count : *fewest;
 }
 
-static void print_failure(uint64_t seed, const struct world_outcome *outcome)
+static void note_outcome(struct tally *tally, const struct world_outcome *outcome)
 {
-    (void)printf("seed %" PRIu64 " failed: %s\n  replay: tests/sim/run --seed %" PRIu64
-                 " --trace\n",
-                 seed, outcome->failure, seed);
-    (void)fflush(stdout);
+    const struct stats *stats = &outcome->stats;
+
+    stats_add(&tally->sum, stats);
+    tally->lived++;
+    tally->passed += outcome->is_failed ? 0 : 1;
+    tally->lines += outcome->trace_lines;
+    if (outcome->converged_ms > tally->slowest_ms)
+        tally->slowest_ms = outcome->converged_ms;
+    if (outcome->is_failed)
+        return; /* it did not live to the end */
+    least(&tally->fewest_agents, outcome->agents);
+    least(&tally->fewest_moves, stats->moves_done);
+    least(&tally->fewest_searches, stats->searches_complete + stats->searches_partial);
 }
 
-static bool live_one(uint64_t seed, const struct arguments *arguments, struct stats *sum)
+static void live_one(uint64_t seed, const struct arguments *arguments, struct tally *tally)
 {
     struct world_outcome outcome;
 
@@ -112,29 +158,172 @@ static bool live_one(uint64_t seed, const struct arguments *arguments, struct st
     if (arguments->is_traced)
         (void)printf("seed %" PRIu64 "\n", seed);
     world_live(seed, arguments->is_traced, &outcome);
-    stats_add(sum, &outcome.stats);
+    note_outcome(tally, &outcome);
     if (outcome.is_failed)
-        print_failure(seed, &outcome);
+        (void)printf("seed %" PRIu64 " failed: %s\n  replay: tests/sim/run --seed %" PRIu64
+                     " --trace\n",
+                     seed, outcome.failure, seed);
     if (arguments->is_traced || arguments->prints_hashes)
         (void)printf("seed %" PRIu64 " trace hash %016" PRIx64 " (%" PRIu64 " lines)\n", seed,
                      outcome.trace_hash, outcome.trace_lines);
-    return !outcome.is_failed;
+    (void)fflush(stdout);
+}
+
+static void live_range(const struct arguments *arguments, struct tally *tally)
+{
+    for (uint64_t i = 0; i < arguments->seeds; i++) {
+        live_one(arguments->first + i, arguments, tally);
+        if (arguments->stops_at_failure && tally->passed < tally->lived)
+            return;
+        if ((i + 1) % SIM_PROGRESS_SEEDS == 0 && i + 1 < arguments->seeds)
+            (void)fprintf(stderr, "  %" PRIu64 " of %" PRIu64 " worlds from %" PRIu64 " lived\n",
+                          i + 1, arguments->seeds, arguments->first);
+    }
+}
+
+/* Each line: a seed, and the name of the bug that it found. */
+static bool live_saved(const struct arguments *arguments, struct tally *tally)
+{
+    FILE *file = fopen(arguments->saved, "r");
+    char line[256];
+
+    if (file == NULL) {
+        (void)fprintf(stderr, "qnode-sim: %s: cannot be read\n", arguments->saved);
+        return false;
+    }
+    while (fgets(line, sizeof line, file) != NULL)
+        if (line[0] >= '0' && line[0] <= '9')
+            live_one(strtoull(line, NULL, 10), arguments, tally);
+    (void)fclose(file);
+    return true;
+}
+
+/* ---- several processes ----------------------------------------------------------------------- */
+
+struct job {
+    pid_t pid;
+    int pipe_fd;
+};
+
+static struct job start_job(const struct arguments *all, uint64_t number)
+{
+    struct arguments own = *all;
+    struct tally tally = {.lived = 0};
+    int pipe_fds[2];
+
+    own.seeds = all->seeds / all->jobs + (number < all->seeds % all->jobs ? 1 : 0);
+    own.first = all->first + number * (all->seeds / all->jobs) +
+                (number < all->seeds % all->jobs ? number : all->seeds % all->jobs);
+    CHECK(pipe(pipe_fds) == 0);
+    (void)fflush(stdout);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid > 0) {
+        (void)close(pipe_fds[1]);
+        return (struct job){pid, pipe_fds[0]};
+    }
+    live_range(&own, &tally);
+    _exit(write(pipe_fds[1], &tally, sizeof tally) == (ssize_t)sizeof tally ? 0 : 2);
+}
+
+static void add_tally(struct tally *sum, const struct tally *more)
+{
+    stats_add(&sum->sum, &more->sum);
+    sum->lived += more->lived;
+    sum->passed += more->passed;
+    sum->lines += more->lines;
+    if (more->slowest_ms > sum->slowest_ms)
+        sum->slowest_ms = more->slowest_ms;
+    if (more->passed == 0)
+        return;
+    least(&sum->fewest_agents, more->fewest_agents);
+    least(&sum->fewest_moves, more->fewest_moves);
+    least(&sum->fewest_searches, more->fewest_searches);
+}
+
+/* A job that crashed has said so; what it lived before is not counted. */
+static void live_jobs(const struct arguments *arguments, struct tally *tally)
+{
+    struct job jobs[SIM_JOBS_MAX];
+    struct tally one;
+
+    for (uint64_t i = 0; i < arguments->jobs; i++)
+        jobs[i] = start_job(arguments, i);
+    for (uint64_t i = 0; i < arguments->jobs; i++) {
+        if (read(jobs[i].pipe_fd, &one, sizeof one) == (ssize_t)sizeof one)
+            add_tally(tally, &one);
+        else
+            tally->lived++;
+        (void)close(jobs[i].pipe_fd);
+        (void)waitpid(jobs[i].pid, NULL, 0);
+    }
+}
+
+/* ---- the report ------------------------------------------------------------------------------ */
+
+static void print_tally(const struct tally *tally)
+{
+    (void)printf("  %.2f virtual hours\n", (double)tally->sum.virtual_us / 3.6e9);
+#define X(kind, name, text)                                                                        \
+    if (strcmp(#name, "virtual_us") != 0)                                                          \
+        (void)printf("  %-5s %-40s %12" PRIu64 "\n", STATS_##kind == STATS_FAULT ? "fault" : "",   \
+                     text, tally->sum.name);
+    STATS(X)
+#undef X
+    (void)printf("  fewest in a world: %" PRIu64 " agents, %" PRIu64 " moves done, %" PRIu64
+                 " searches checked\n",
+                 tally->fewest_agents, tally->fewest_moves, tally->fewest_searches);
+    (void)printf("  slowest to settle after healing: %.1f virtual seconds\n",
+                 (double)tally->slowest_ms / 1000);
+}
+
+/* A class of trouble that never came is not tested. */
+static uint64_t count_silent_faults(const struct tally *tally)
+{
+    uint64_t count = 0;
+
+#define X(kind, name, text)                                                                        \
+    if (STATS_##kind == STATS_FAULT && tally->sum.name == 0) {                                     \
+        count++;                                                                                   \
+        (void)printf("this never happened: %s\n", text);                                           \
+    }
+    STATS(X)
+#undef X
+    return count;
+}
+
+static bool live_all(const struct arguments *arguments, struct tally *tally)
+{
+    if (arguments->saved != NULL)
+        return live_saved(arguments, tally);
+    if (arguments->jobs > 1)
+        live_jobs(arguments, tally);
+    else
+        live_range(arguments, tally);
+    return true;
 }
 
 int main(int argc, char **argv)
 {
-    struct arguments arguments = {.first = 1, .seeds = 200};
-    struct stats sum = {0};
-    uint64_t lived = 0, passed = 0;
+    struct arguments arguments = {.first = 1, .seeds = 200, .jobs = 1};
+    struct tally tally = {.lived = 0};
+    uint64_t silent_faults = 0;
 
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        return usage(stdout, 0);
     if (!parse(argc, argv, &arguments))
-        return usage();
+        return usage(stderr, 2);
     watch_crashes();
     log_level_set((enum log_level) - 1); /* not even errors: they are in the trace */
-    for (; lived < arguments.seeds && !(arguments.stops_at_failure && passed < lived); lived++)
-        passed += live_one(arguments.first + lived, &arguments, &sum) ? 1 : 0;
-    (void)printf("%" PRIu64 " seeds from %" PRIu64 "\n", lived, arguments.first);
-    print_stats(&sum);
-    (void)printf("%" PRIu64 " passed, %" PRIu64 " failed\n", passed, lived - passed);
-    return passed == lived ? 0 : 1;
+    if (!live_all(&arguments, &tally))
+        return 2;
+    (void)printf("%" PRIu64 " seeds%s", tally.lived, arguments.saved != NULL ? "\n" : "");
+    if (arguments.saved == NULL)
+        (void)printf(" from %" PRIu64 "\n", arguments.first);
+    print_tally(&tally);
+    if (tally.lived >= SIM_SEEDS_TELLING)
+        silent_faults = count_silent_faults(&tally);
+    (void)printf("%" PRIu64 " passed, %" PRIu64 " failed\n", tally.passed,
+                 tally.lived - tally.passed + silent_faults);
+    return tally.passed == tally.lived && silent_faults == 0 ? 0 : 1;
 }

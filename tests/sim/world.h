@@ -47,6 +47,7 @@ struct world_outcome {
     char failure[512];
     uint64_t trace_hash, trace_lines;
     uint64_t converged_ms; /* after healing */
+    uint32_t agents;
     struct stats stats;
 };
 
