@@ -23,6 +23,9 @@ struct sim_client {
     struct sim_search *searches; /* running */
     uint32_t questions_running;
     uint64_t serials_count;
+    /* The newest view that an answer was about: of this handle, and whether there was one ever. */
+    struct qn_epoch answered[OPTIONS_COLLECTIONS_MAX];
+    bool was_answered[OPTIONS_COLLECTIONS_MAX];
     bool must_complete; /* K4: the healed world answers COMPLETE, always */
 };
 
