@@ -10,10 +10,11 @@
 #include <string.h>
 
 enum {
-    CLIENT_RESTART_IN = 16,  /* one of so many searches on an idle client finds a new handle */
-    CLIENT_QUESTION_IN = 16, /* one of so many searches comes with a question */
-    CLIENT_LATE_US = 1000,   /* a call is over so long after its deadline, at most */
-    CLIENT_REST_MS = 5000,   /* deadline in the settled world */
+    CLIENT_RESTART_IN = 16,   /* one of so many searches on an idle client finds a new handle */
+    CLIENT_QUESTION_IN = 16,  /* one of so many searches comes with a question */
+    CLIENT_LATE_US = 1000,    /* a call is over so long after its deadline, at most */
+    CLIENT_ASKED_US = 100000, /* a view that was asked for is not asked for again for half of it */
+    CLIENT_REST_MS = 5000,    /* deadline in the settled world */
 };
 
 struct sim_search {
@@ -79,19 +80,31 @@ static void check_version(struct sim_client *client, const struct sim_search *se
                    search->answered.term, search->answered.version);
     if (qn_epoch_compare(result->version, *answered) > 0)
         *answered = result->version;
-    client->was_answered[search->collection_number] = true;
+    if (client->first_answer_us[search->collection_number] == 0)
+        client->first_answer_us[search->collection_number] = client->world->timeline.now_us;
 }
 
-/* K6: what was there and was never released is not NOT_FOUND. (The editor's never is.) */
-static void check_absence(struct sim_client *client, const struct sim_search *search,
+static bool was_answered(const struct world *world, uint32_t number, uint64_t before_us)
+{
+    for (uint32_t c = 0; c < world->options.clients; c++)
+        if (world->clients[c].first_answer_us[number] != 0 &&
+            world->clients[c].first_answer_us[number] < before_us)
+            return true;
+    return false;
+}
+
+/* K6: what any client had an answer from, and was never released, is not NOT_FOUND. Answers to
+ * questions of a little before count, too. (The editor's is never known to the coordinator.) */
+static void check_absence(struct world *world, const struct sim_search *search,
                           const struct qn_search_result *result)
 {
     uint32_t number = search->collection_number;
 
     if (result->verdict == QN_VERDICT_UNKNOWN && result->reason == QN_STATUS_NOT_FOUND &&
-        client->was_answered[number] && !client->world->collection_was_released[number] &&
-        number < client->world->options.collections)
-        world_fail(client->world, "K6", "search %" PRIu64 " says that there is no c%" PRId64,
+        number < world->options.collections && !world->collection_was_released[number] &&
+        search->began_us > CLIENT_ASKED_US &&
+        was_answered(world, number, search->began_us - CLIENT_ASKED_US))
+        world_fail(world, "K6", "search %" PRIu64 " says that there is no c%" PRId64,
                    search->serial, search->request.collection_id);
 }
 
@@ -112,7 +125,7 @@ static void judge(const struct sim_search *search, enum qn_status status,
     check_time(search->client, "a search", search->began_us, search->request.deadline_ms);
     checkers_on_result(world, &search->request, result);
     check_version(search->client, search, result);
-    check_absence(search->client, search, result);
+    check_absence(world, search, result);
     check_complete(world, search, result);
 }
 
