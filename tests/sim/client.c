@@ -7,12 +7,14 @@
 #include "tests/sim/world.h"
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
-    CLIENT_RESTART_IN = 16,  /* one of so many searches on an idle client finds a new handle */
-    CLIENT_QUESTION_IN = 16, /* one of so many searches comes with a question */
-    CLIENT_LATE_US = 1000,   /* a call is over so long after its deadline, at most */
-    CLIENT_REST_MS = 5000,   /* deadline in the settled world */
+    CLIENT_RESTART_IN = 16,   /* one of so many searches on an idle client finds a new handle */
+    CLIENT_QUESTION_IN = 16,  /* one of so many searches comes with a question */
+    CLIENT_LATE_US = 1000,    /* a call is over so long after its deadline, at most */
+    CLIENT_ASKED_US = 100000, /* a view that was asked for is not asked for again for half of it */
+    CLIENT_REST_MS = 5000,    /* deadline in the settled world */
 };
 
 struct sim_search {
@@ -20,6 +22,7 @@ struct sim_search {
     struct sim_client *client;
     uint64_t serial, began_us;
     uint32_t collection_number;
+    struct qn_epoch answered; /* to this client, when it began */
     struct qn_search_request request;
     float queries[CLIENT_QUERIES_MAX * CLIENT_DIM_MAX];
     int64_t partition_id;
@@ -61,14 +64,59 @@ static void check_complete(struct world *world, const struct sim_search *search,
                    result->missing_count > 0 ? qn_status_name(result->missing[0].reason) : "-");
 }
 
+/* K6: the newest view wins: a later search on the same handle is not about an older one. */
+static void check_version(struct sim_client *client, const struct sim_search *search,
+                          const struct qn_search_result *result)
+{
+    struct qn_epoch *answered = &client->answered[search->collection_number];
+
+    if (result->verdict == QN_VERDICT_UNKNOWN)
+        return;
+    if (qn_epoch_compare(result->version, search->answered) < 0)
+        world_fail(client->world, "K6",
+                   "search %" PRIu64 " is about %" PRIu64 ".%" PRIu64 ", an earlier one was about"
+                   " %" PRIu64 ".%" PRIu64,
+                   search->serial, result->version.term, result->version.version,
+                   search->answered.term, search->answered.version);
+    if (qn_epoch_compare(result->version, *answered) > 0)
+        *answered = result->version;
+    if (client->first_answer_us[search->collection_number] == 0)
+        client->first_answer_us[search->collection_number] = client->world->timeline.now_us;
+}
+
+static bool was_answered(const struct world *world, uint32_t number, uint64_t before_us)
+{
+    for (uint32_t c = 0; c < world->options.clients; c++)
+        if (world->clients[c].first_answer_us[number] != 0 &&
+            world->clients[c].first_answer_us[number] < before_us)
+            return true;
+    return false;
+}
+
+/* K6: what any client had an answer from, and was never released, is not NOT_FOUND. Answers to
+ * questions of a little before count, too. (The editor's is never known to the coordinator.) */
+static void check_absence(struct world *world, const struct sim_search *search,
+                          const struct qn_search_result *result)
+{
+    uint32_t number = search->collection_number;
+
+    if (result->verdict == QN_VERDICT_UNKNOWN && result->reason == QN_STATUS_NOT_FOUND &&
+        number < world->options.collections && !world->collection_was_released[number] &&
+        search->began_us > CLIENT_ASKED_US &&
+        was_answered(world, number, search->began_us - CLIENT_ASKED_US))
+        world_fail(world, "K6", "search %" PRIu64 " says that there is no c%" PRId64,
+                   search->serial, search->request.collection_id);
+}
+
 static void judge(const struct sim_search *search, enum qn_status status,
                   const struct qn_search_result *result)
 {
     struct world *world = search->client->world;
 
-    trace_line(&world->trace, "  %s: search %" PRIu64 " of c%" PRId64 ": %s %s, %zu missing",
+    trace_line(&world->trace, "  %s: search %" PRIu64 " of c%" PRId64 ": %s %s %s, %zu missing",
                search->client->process->name, search->serial, search->request.collection_id,
-               qn_status_name(status), qn_verdict_name(result->verdict), result->missing_count);
+               qn_status_name(status), qn_verdict_name(result->verdict),
+               qn_status_name(result->reason), result->missing_count);
     if (status != QN_STATUS_OK) {
         world->stats.searches_failed++;
         world_fail(world, "K6", "a search ended with %s", qn_status_name(status));
@@ -76,6 +124,8 @@ static void judge(const struct sim_search *search, enum qn_status status,
     }
     check_time(search->client, "a search", search->began_us, search->request.deadline_ms);
     checkers_on_result(world, &search->request, result);
+    check_version(search->client, search, result);
+    check_absence(world, search, result);
     check_complete(world, search, result);
 }
 
@@ -141,6 +191,7 @@ static void begin_search(struct sim_client *client, uint32_t collection_number)
     search->serial = ++client->serials_count;
     search->began_us = client->world->timeline.now_us;
     search->collection_number = collection_number;
+    search->answered = client->answered[collection_number];
     draw_request(search, &client->world->prng_search);
     search->must_complete = client->must_complete;
     if (search->must_complete)
@@ -210,7 +261,7 @@ static void begin_question(struct sim_client *client, uint32_t collection_number
     question->timeout_ms =
         question->must_answer ? CLIENT_REST_MS : 100 + (uint32_t)prng_below(&client->prng, 3000);
     question->request = (struct coord_request){
-        .verb = COORD_GET_VIEW + (int)prng_below(&client->prng, COORD_LIST_MOVES),
+        .verb = (enum coord_verb)(COORD_GET_VIEW + prng_below(&client->prng, COORD_LIST_MOVES)),
         .collection = client->world->collections[collection_number].name,
         .folder = "",
     };
@@ -234,6 +285,7 @@ static void reopen_handle(struct sim_client *client)
     trace_line(&client->world->trace, "* %s opens another handle", client->process->name);
     qn_client_close(client->handle);
     client->process->incarnation++;
+    memset(client->answered, 0, sizeof client->answered);
     open_handle(client);
 }
 

@@ -23,6 +23,9 @@ struct sim_client {
     struct sim_search *searches; /* running */
     uint32_t questions_running;
     uint64_t serials_count;
+    /* The newest view that an answer of this handle was about. */
+    struct qn_epoch answered[OPTIONS_COLLECTIONS_MAX];
+    uint64_t first_answer_us[OPTIONS_COLLECTIONS_MAX]; /* ever; 0: none */
     bool must_complete; /* K4: the healed world answers COMPLETE, always */
 };
 

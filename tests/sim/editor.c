@@ -5,7 +5,7 @@
 #include "channel/subject.h"
 #include "tests/sim/world.h"
 
-enum { EDITOR_COPIES = 2 };
+enum { EDITOR_COPIES = 2, EDITOR_PAGES_MAX = 3 };
 
 static const struct qn_epoch editor_epoch = {1, 1};
 
@@ -59,6 +59,23 @@ static void order_load(struct world *world, size_t segment_number, unsigned copy
         publish(world, subject_control(WORLD_CLUSTER, node_id), &message);
 }
 
+/* Page by page: 1 to EDITOR_PAGES_MAX of them, of one version always the same. */
+static void publish_pages(struct world *world, struct message *message)
+{
+    struct collection_view *view = &message->collection_view;
+    const struct view_item *items = view->items;
+    size_t count = view->items_count;
+    size_t pages = 1 + view->readable_version % EDITOR_PAGES_MAX;
+
+    view->pages = (uint32_t)(pages < count ? pages : count < 1 ? 1 : count);
+    for (view->page = 0; view->page < view->pages; view->page++) {
+        size_t first = count * view->page / view->pages;
+        view->items = items + first;
+        view->items_count = count * (view->page + 1) / view->pages - first;
+        publish(world, subject_query(WORLD_CLUSTER, view->collection_id), message);
+    }
+}
+
 static void publish_view(struct world *world)
 {
     const struct collection *collection = edited(world);
@@ -72,7 +89,6 @@ static void publish_view(struct world *world)
                             .readable_version = collection->readable_version,
                             .metric = collection->metric,
                             .dim = collection->dim,
-                            .pages = 1,
                             .items = items},
     };
     size_t *count = &message.collection_view.items_count;
@@ -92,7 +108,7 @@ static void publish_view(struct world *world)
                                            .copies_count = EDITOR_COPIES};
         ++*count;
     }
-    publish(world, subject_query(WORLD_CLUSTER, collection->collection_id), &message);
+    publish_pages(world, &message);
 }
 
 void editor_act(struct world *world)

@@ -21,6 +21,8 @@
 enum {
     SEAMS_TURN_US = 20,        /* from a wake-up to the turn, at most */
     SEAMS_READS_MAX = 1000000, /* of the clock in one turn: no time passes, it spins */
+    SEAMS_ROUSE_US = 60000000, /* the longest deadline of a search */
+    SEAMS_FINISH_TURNS_MAX = 1000000,
 };
 
 struct seams_call {
@@ -125,13 +127,24 @@ static struct seams_call *next_call(const struct process *process)
     return next;
 }
 
+/* K6: nothing but a wake would end its sleep. Waiters may wake for no reason, and then it is late.
+ */
+static void rouse(struct seams_call *call)
+{
+    world_fail(call->process->world, "K6", "a call of %s sleeps, and has no deadline",
+               call->process->name);
+    call->turn_at_us = call->process->world->timeline.now_us + SEAMS_ROUSE_US;
+}
+
 void seams_finish(struct process *process)
 {
     struct timeline *timeline = &process->world->timeline;
     struct seams_call *call;
 
-    while ((call = next_call(process)) != NULL) {
-        CHECK(call->turn_at_us != UINT64_MAX);
+    for (uint32_t turns = 0; (call = next_call(process)) != NULL; turns++) {
+        CHECK(turns < SEAMS_FINISH_TURNS_MAX);
+        if (call->turn_at_us == UINT64_MAX)
+            rouse(call);
         if (timeline->now_us < call->turn_at_us)
             timeline->now_us = call->turn_at_us;
         have_turn(call, NULL, NULL);
