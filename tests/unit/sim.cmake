@@ -50,6 +50,7 @@ add_executable(qnode-sweep
   sim/sweep/ports.c
   sim/sweep/scene.c
   sim/sweep/stage.c
+  sim/sweep/stage_orders.c
   sim/sweep/sweep.c
 )
 target_link_libraries(qnode-sweep PRIVATE agent coordinator coordinator_sqlite channel segstore base)

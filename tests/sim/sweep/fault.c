@@ -123,7 +123,7 @@ void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
 char *__wrap_strdup(const char *text);
 int __wrap_asprintf(char **ret_text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void __wrap_free(void *memory);
-void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, ...);
 int __wrap_munmap(void *memory, size_t bytes);
 int __wrap_madvise(void *memory, size_t bytes, int advice);
 int __wrap_open(const char *path, int flags, ...);
@@ -196,11 +196,19 @@ void __wrap_free(void *memory)
     __real_free(memory);
 }
 
-void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+/* The rest of the parameters only goes through. */
+void *__wrap_mmap(void *at, size_t bytes, ...)
 {
+    va_list arguments;
+
     if (strikes_with(FAULT_MAP, ENOMEM))
         return MAP_FAILED;
-    void *memory = __real_mmap(at, bytes, protection, flags, fd, offset);
+    va_start(arguments, bytes);
+    int protection = va_arg(arguments, int);
+    int flags = va_arg(arguments, int);
+    int fd = va_arg(arguments, int);
+    void *memory = __real_mmap(at, bytes, protection, flags, fd, va_arg(arguments, off_t));
+    va_end(arguments);
     fault.held.mapped_bytes += memory == MAP_FAILED ? 0 : (int64_t)bytes;
     return memory;
 }

@@ -98,21 +98,25 @@ static void make_collection(struct scene *scene)
     free(storage);
 }
 
+static void join(char ret_path[SCENE_PATH_BYTES], const char *folder, const char *name)
+{
+    (void)snprintf(ret_path, SCENE_PATH_BYTES, "%s%s", folder, name);
+}
+
 void scene_open(struct scene *scene)
 {
+    char folder[64];
     bool has_shm = access("/dev/shm", W_OK) == 0;
 
     *scene = (struct scene){0};
-    (void)snprintf(scene->folder, sizeof scene->folder, "%s/qnode-sweep-XXXXXX",
-                   has_shm ? "/dev/shm" : "/tmp");
-    CHECK(mkdtemp(scene->folder) != NULL);
-    (void)snprintf(scene->state_path, sizeof scene->state_path, "%s/coordinator.sqlite",
-                   scene->folder);
-    for (int i = 0; i < 2; i++) {
-        (void)snprintf(scene->node_folders[i], sizeof scene->node_folders[i], "%s/node%d",
-                       scene->folder, i + 1);
+    (void)snprintf(folder, sizeof folder, "%s/qnode-sweep-XXXXXX", has_shm ? "/dev/shm" : "/tmp");
+    CHECK(mkdtemp(folder) != NULL);
+    join(scene->folder, folder, "");
+    join(scene->state_path, folder, "/coordinator.sqlite");
+    join(scene->node_folders[0], folder, "/node1");
+    join(scene->node_folders[1], folder, "/node2");
+    for (int i = 0; i < 2; i++)
         CHECK(mkdir(scene->node_folders[i], 0777) == 0);
-    }
     make_collection(scene);
 }
 

@@ -12,14 +12,16 @@ enum {
     SCENE_SEGMENTS = 2,
     SCENE_FIRST_SEGMENT = 101,
     SCENE_DIM = 64,
+    SCENE_PATH_BYTES = 128,
     SCENE_QUERIES = 32, /* a request takes more than the first chunk of an arena */
     SCENE_K = 100,      /* with a small payload the answer comes in parts */
 };
 
 struct scene {
-    char folder[128];     /* collection.json, segments, and what nodes and coordinator keep */
-    char state_path[192]; /* of the coordinator */
-    char node_folders[2][192];
+    char folder[SCENE_PATH_BYTES]; /* collection.json, segments, and what nodes and coordinator keep
+                                    */
+    char state_path[SCENE_PATH_BYTES]; /* of the coordinator */
+    char node_folders[2][SCENE_PATH_BYTES];
     uint64_t resident_bytes; /* of all segments */
     float queries[SCENE_QUERIES * SCENE_DIM];
     struct qn_hit hits[SCENE_QUERIES * SCENE_K];

@@ -11,6 +11,8 @@
 #include "tests/sim/sweep/fault.h"
 #include "tests/sim/sweep/scene.h"
 
+#define STAGE_CLUSTER "sweep"
+
 struct stage_node {
     struct transport bus;
     struct agent *agent; /* NULL: it does not run */
