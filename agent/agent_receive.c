@@ -114,12 +114,15 @@ void agent_receive(struct agent *agent, enum inbox_kind inbox, struct bus_messag
     struct qn_error error = {0};
 
     arena_reset(&agent->decode_arena);
-    if (codec_decode(message->bytes, message->size, &agent->decode_arena, &decoded, &error) ==
-        QN_STATUS_OK) {
+    enum qn_status status =
+        codec_decode(message->bytes, message->size, &agent->decode_arena, &decoded, &error);
+    if (status == QN_STATUS_OK) {
         receive_decoded(agent, inbox, &decoded);
     } else if (inbox == INBOX_CONTROL && decoded.kind != MESSAGE_NONE &&
                agent_admits(agent, inbox, &decoded)) {
-        agent_refuse_command(agent, &decoded, QN_STATUS_INVALID, error.text);
+        /* Without memory it is no fault of the sender's. */
+        status = status == QN_STATUS_NO_MEMORY ? status : QN_STATUS_INVALID;
+        agent_refuse_command(agent, &decoded, status, error.text);
     } else {
         LOG_DEBUG(room, "dropped a message on %s: %s", message->subject, error.text);
         (void)atomic_fetch_add(&agent->dropped_total, 1);

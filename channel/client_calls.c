@@ -2,6 +2,7 @@
 #include "channel/client_calls.h"
 
 #include "base/check.h"
+#include "base/error.h"
 #include "channel/client_search.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -90,6 +91,17 @@ struct client_call *client_calls_take(struct client_calls *calls)
     atomic_store(&call->is_poked, false);
     atomic_store(&call->number, number << CLIENT_CALLS_SLOT_BITS | call->slot);
     return call;
+}
+
+enum qn_status client_calls_refused(struct client_calls *calls, struct qn_error *error)
+{
+    (void)pthread_mutex_lock(&calls->lock);
+    bool is_full = calls->slots_count == CLIENT_CALLS_VIEW_SLOT;
+    (void)pthread_mutex_unlock(&calls->lock);
+    if (is_full)
+        return error_set(error, QN_STATUS_BUSY, "%d calls are running on this client",
+                         CLIENT_CALLS_VIEW_SLOT);
+    return error_set(error, QN_STATUS_NO_MEMORY, "no memory for another call on this client");
 }
 
 void client_calls_give_back(struct client_calls *calls, struct client_call *call)

@@ -191,8 +191,7 @@ enum qn_status qn_coord_call(struct qn_client *client, const struct coord_reques
         return status;
     call.call = client_calls_take(&client->calls);
     if (call.call == NULL)
-        return error_set(error, QN_STATUS_BUSY, "%d calls are running on this client",
-                         CLIENT_CALLS_VIEW_SLOT);
+        return client_calls_refused(&client->calls, error);
     call.id = client_call_first_id(call.call);
     status = collect(&call, timeout_ms, error);
     if (status == QN_STATUS_OK)

@@ -164,7 +164,7 @@ static int has_item(void *owner)
     return ring_count(&feed->ring) > 0;
 }
 
-/* NULL: it could not be decoded, and is skipped. */
+/* NULL: it could not be decoded, and is skipped and counted. */
 static const struct message *take_item(struct qn_feed *feed, struct feed_item *item)
 {
     arena_reset(&feed->arena);
@@ -172,6 +172,8 @@ static const struct message *take_item(struct qn_feed *feed, struct feed_item *i
         codec_decode(item->bytes, item->size, &feed->arena, &feed->message, NULL);
     atomic_fetch_sub(&feed->bytes_waiting, item->size);
     free(item);
+    if (status != QN_STATUS_OK)
+        atomic_fetch_add(&feed->dropped, 1);
     return status == QN_STATUS_OK ? &feed->message : NULL;
 }
 

@@ -295,8 +295,7 @@ enum qn_status qn_search(struct qn_client *client, const struct qn_search_reques
         return status;
     query.call = client_calls_take(&client->calls);
     if (query.call == NULL)
-        return error_set(error, QN_STATUS_BUSY, "search: %d calls are running on this client",
-                         CLIENT_CALLS_VIEW_SLOT);
+        return client_calls_refused(&client->calls, error);
     status = search_on_call(&query, ret_result, error);
     client_calls_give_back(&client->calls, query.call);
     return status;

@@ -32,7 +32,7 @@ static void *note_exhausted(struct codec *codec, void *memory)
 {
     if (memory == NULL)
         codec->status =
-            error_set(codec->error, QN_STATUS_NO_MEMORY, "%s: more than %zu bytes of memory",
+            error_set(codec->error, QN_STATUS_NO_MEMORY, "%s: no memory (at most %zu bytes)",
                       codec->place, codec->arena->cap_bytes);
     return memory;
 }

@@ -118,9 +118,9 @@ static struct catalog_wanted *hold_wanted(struct catalog_segment *segment,
 
     if (wanted == NULL) {
         CHECK(segment->wanted_count < LIMIT_COPIES_PER_SEGMENT_MAX);
-        size_t capacity = segment->wanted_count;
-        segment->wanted = reallocarray(segment->wanted, capacity + 1, sizeof *segment->wanted);
-        CHECK(segment->wanted != NULL);
+        size_t count = segment->wanted_count + 1;
+        segment->wanted = grow_need(reallocarray(segment->wanted, count, sizeof *segment->wanted),
+                                    count * sizeof *segment->wanted);
         wanted = &segment->wanted[segment->wanted_count++];
         *wanted = (struct catalog_wanted){.node_id = row->node_id};
         if (row->replica[0] != '\0')

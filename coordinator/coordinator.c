@@ -315,6 +315,7 @@ static struct coordinator *coordinator_new(const struct coordinator_options *opt
 enum qn_status coordinator_open(const struct coordinator_options *options,
                                 struct coordinator **ret_coordinator, struct qn_error *error)
 {
+    *ret_coordinator = NULL;
     if (!subject_cluster_is_valid(options->cluster))
         return error_set(error, QN_STATUS_CONFIG, "cluster \"%s\": not a name of a cluster",
                          options->cluster);
@@ -325,16 +326,17 @@ enum qn_status coordinator_open(const struct coordinator_options *options,
         ring_init(&coordinator->reports, LIMIT_INBOX_SLOTS, &coordinator->waiter);
     if (status == QN_STATUS_OK)
         status = ring_init(&coordinator->requests, API_SLOTS, &coordinator->waiter);
-    if (status == QN_STATUS_OK)
+    if (status != QN_STATUS_OK)
+        (void)error_set(error, status, "no memory for the inboxes of a coordinator");
+    else
         status = restore(coordinator, error);
-    if (status == QN_STATUS_OK)
-        status = subscribe(coordinator, error);
     if (status != QN_STATUS_OK) {
         coordinator_close(coordinator);
         return status;
     }
+    /* Last: from the first subscription on, the bus knows where the coordinator lies. */
     *ret_coordinator = coordinator;
-    return QN_STATUS_OK;
+    return subscribe(coordinator, error);
 }
 
 static void drain(struct ring *ring)

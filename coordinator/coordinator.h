@@ -37,7 +37,9 @@ struct coordinator_options {
 struct coordinator;
 
 /* Loads the state and subscribes. It takes a new term (above its store's and above all it hears in
- * reports during the first second) before its first command. */
+ * reports during the first second) before its first command. A failure to subscribe leaves a
+ * coordinator that can only be closed, after the transport like any other, because the bus may know
+ * it already; other failures leave NULL. Without memory the process ends: see grow.h. */
 enum qn_status coordinator_open(const struct coordinator_options *options,
                                 struct coordinator **ret_coordinator, struct qn_error *error);
 /* Returns the time (clock, us) at which it must be called again at the latest; 0 when it stopped

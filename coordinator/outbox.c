@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "coordinator/outbox.h"
 
-#include "base/check.h"
 #include "coordinator/grow.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -65,18 +64,15 @@ struct outbox_send *outbox_message(struct outbox *outbox, enum outbox_subject su
 
 void *outbox_alloc(struct outbox *outbox, size_t count, size_t item_bytes)
 {
-    void *memory = arena_calloc(&outbox->arena, count == 0 ? 1 : count, item_bytes);
-
-    CHECK(memory != NULL);
-    return memory;
+    count = count == 0 ? 1 : count;
+    return grow_need(arena_calloc(&outbox->arena, count, item_bytes), count * item_bytes);
 }
 
 const char *outbox_strdup(struct outbox *outbox, const char *text)
 {
-    const char *copy = arena_strndup(&outbox->arena, text, strlen(text));
+    size_t length = strlen(text);
 
-    CHECK(copy != NULL);
-    return copy;
+    return grow_need(arena_strndup(&outbox->arena, text, length), length + 1);
 }
 
 void outbox_note(struct outbox *outbox, bool warning, const char *format, ...)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * qcoordd: the reference coordinator as a daemon. Its supervisor restarts it: exit 75 means that
- * another coordinator took over or the state could not be written, 69 that the bus is not there. */
+ * another coordinator took over, the state could not be written or there was no memory, 69 that the
+ * bus is not there. */
 #include "base/log.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/grow.h"
 #include <getopt.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -16,7 +18,7 @@
 #define QNODE_VERSION "unknown"
 #endif
 
-enum { EXIT_USAGE = 2, EXIT_AGAIN = 75, CONNECT_MS = 5000 };
+enum { EXIT_USAGE = 2, CONNECT_MS = 5000 };
 
 static const char room[] = "coordinator";
 static atomic_bool stop_wanted;
@@ -135,7 +137,7 @@ static int run(struct coordinator *coordinator)
         uint64_t until_us = coordinator_poll(coordinator);
         if (until_us == 0) {
             LOG_ERROR(room, "%s", coordinator_failure(coordinator));
-            return EXIT_AGAIN;
+            return GROW_EXIT_AGAIN;
         }
         /* A signal does not wake the waiter: the tick is near enough. */
         coordinator_wait(coordinator, until_us);

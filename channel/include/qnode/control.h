@@ -35,7 +35,7 @@ enum qn_status qn_feed_open(struct qn_client *client, unsigned what, struct qn_f
 /* The next message, valid until the next call on this feed; NULL after timeout_ms without one. One
  * thread per feed. */
 const struct message *qn_feed_next(struct qn_feed *feed, uint32_t timeout_ms);
-/* Messages lost because the feed was full. */
+/* Messages lost because the feed was full, there was no memory, or they could not be decoded. */
 uint64_t qn_feed_dropped(const struct qn_feed *feed);
 /* Before the client's close. */
 void qn_feed_close(struct qn_feed *feed);
