@@ -38,3 +38,17 @@ math(EXPR SAME_SEEDS "(16 + ${TEST_DIVISOR}) / (2 * ${TEST_DIVISOR})")
 add_test(NAME sim_same_seed_same_trace
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/same_trace $<TARGET_FILE:qnode-sim> ${SAME_SEEDS})
 set_tests_properties(sim_same_seed_same_trace PROPERTIES TIMEOUT 120)
+
+# Small worlds walked to the end.
+add_executable(qnode-exhaust
+  sim/exhaustive/bench.c
+  sim/exhaustive/exhaust.c
+  sim/exhaustive/letters.c
+  sim/exhaustive/rules.c
+  sim/exhaustive/story.c
+  sim/exhaustive/walk.c
+  sim/exhaustive/worlds.c
+)
+target_link_libraries(qnode-exhaust PRIVATE judgement_node)
+add_test(NAME sim_exhaustive COMMAND qnode-exhaust --divide ${TEST_DIVISOR})
+set_tests_properties(sim_exhaustive PROPERTIES TIMEOUT 300)
