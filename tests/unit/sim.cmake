@@ -74,3 +74,17 @@ foreach(call malloc calloc realloc reallocarray aligned_alloc strdup asprintf fr
 endforeach()
 add_test(NAME sim_sweep COMMAND qnode-sweep)
 set_tests_properties(sim_sweep PROPERTIES TIMEOUT 300)
+
+# Small worlds walked to the end.
+add_executable(qnode-exhaust
+  sim/exhaustive/bench.c
+  sim/exhaustive/exhaust.c
+  sim/exhaustive/letters.c
+  sim/exhaustive/rules.c
+  sim/exhaustive/story.c
+  sim/exhaustive/walk.c
+  sim/exhaustive/worlds.c
+)
+target_link_libraries(qnode-exhaust PRIVATE judgement_node)
+add_test(NAME sim_exhaustive COMMAND qnode-exhaust --divide ${TEST_DIVISOR})
+set_tests_properties(sim_exhaustive PROPERTIES TIMEOUT 300)
