@@ -111,6 +111,12 @@ void api_on_request(struct core *core, const struct message *request)
             api_answer(core, request, QN_STATUS_BUSY, "starting");
         return;
     case COORD_GET_VIEW:
+        /* Another coordinator may have what we do not: until we command, we deny nothing. */
+        if (core->phase == CORE_ACTIVE)
+            api_list(core, request);
+        else
+            api_answer(core, request, QN_STATUS_BUSY, "starting");
+        return;
     case COORD_LIST_NODES:
     case COORD_LIST_SEGMENTS:
     case COORD_LIST_COLLECTIONS:

@@ -94,15 +94,16 @@ static bool was_answered(const struct world *world, uint32_t number, uint64_t be
 }
 
 /* K6: what any client had an answer from, and was never released, is not NOT_FOUND. Answers to
- * questions of a little before count, too. (The editor's is never known to the coordinator.) */
+ * questions of a little before count, too. (The editor's is never known to the coordinator, and a
+ * second coordinator may never have heard of it.) */
 static void check_absence(struct world *world, const struct sim_search *search,
                           const struct qn_search_result *result)
 {
     uint32_t number = search->collection_number;
 
     if (result->verdict == QN_VERDICT_UNKNOWN && result->reason == QN_STATUS_NOT_FOUND &&
-        number < world->options.collections && !world->collection_was_released[number] &&
-        search->began_us > CLIENT_ASKED_US &&
+        number < world->options.collections && world->stats.rivals == 0 &&
+        !world->collection_was_released[number] && search->began_us > CLIENT_ASKED_US &&
         was_answered(world, number, search->began_us - CLIENT_ASKED_US))
         world_fail(world, "K6", "search %" PRIu64 " says that there is no c%" PRId64,
                    search->serial, search->request.collection_id);

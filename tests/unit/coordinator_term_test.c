@@ -217,6 +217,20 @@ static void a_client_with_a_view_of_a_higher_term_makes_it_step_down(void **stat
     assert_int_equal(world->core->term, 6);
 }
 
+static void it_denies_no_collection_before_it_commands(void **state)
+{
+    struct world *world = *state;
+
+    world_start_coordinator(world);
+    world_run(world, 500);
+    world_ask(world, COORD_GET_VIEW, "7");
+    assert_int_equal(world->answer_status, QN_STATUS_BUSY);
+    assert_string_equal(world->answer_text, "starting");
+    world_run(world, 700);
+    world_ask(world, COORD_GET_VIEW, "7");
+    assert_int_equal(world->answer_status, QN_STATUS_NOT_FOUND);
+}
+
 static void it_announces_itself_each_second(void **state)
 {
     struct world *world = *state;
@@ -280,6 +294,7 @@ int main(void)
         TEST(of_two_with_the_same_term_the_lower_boot_gives_way),
         TEST(an_announced_term_is_heard_like_a_reported_one),
         TEST(a_client_with_a_view_of_a_higher_term_makes_it_step_down),
+        TEST(it_denies_no_collection_before_it_commands),
         TEST(it_announces_itself_each_second),
         TEST(after_a_restart_no_view_is_published_before_the_nodes_have_spoken),
         TEST(a_node_that_stays_away_does_not_hold_the_view_for_ever),
