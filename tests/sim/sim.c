@@ -11,7 +11,7 @@
 
 struct arguments {
     uint64_t first, seeds;
-    bool is_traced, prints_hashes;
+    bool is_traced, prints_hashes, stops_at_failure;
 };
 
 /* For the signal handler alone: which world crashed. */
@@ -42,12 +42,13 @@ static void watch_crashes(void)
 static int usage(void)
 {
     (void)fprintf(stderr, "usage: qnode-sim [--seeds N] [--first S] [--seed S] [--trace]"
-                          " [--hashes]\n"
+                          " [--hashes] [--until-failure]\n"
                           "  --seeds N   lives N worlds (200)\n"
                           "  --first S   the first seed (1)\n"
                           "  --seed S    one world: --first S --seeds 1\n"
                           "  --trace     prints what happens, line by line\n"
-                          "  --hashes    prints the hash of each world's trace\n");
+                          "  --hashes    prints the hash of each world's trace\n"
+                          "  --until-failure  no further world after one that failed\n");
     return 2;
 }
 
@@ -62,6 +63,10 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
             arguments->prints_hashes = true;
             continue;
         }
+        if (strcmp(argv[i], "--until-failure") == 0) {
+            arguments->stops_at_failure = true;
+            continue;
+        }
         char *end = NULL;
         uint64_t number = i + 1 < argc ? strtoull(argv[i + 1], &end, 10) : 0;
         if (end == NULL || end == argv[i + 1] || *end != 0)
@@ -70,10 +75,10 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
             arguments->seeds = number;
         else if (strcmp(argv[i], "--first") == 0)
             arguments->first = number;
-        else if (strcmp(argv[i], "--seed") == 0)
-            *arguments =
-                (struct arguments){number, 1, arguments->is_traced, arguments->prints_hashes};
-        else
+        else if (strcmp(argv[i], "--seed") == 0) {
+            arguments->first = number;
+            arguments->seeds = 1;
+        } else
             return false;
         i++;
     }
@@ -120,16 +125,16 @@ int main(int argc, char **argv)
 {
     struct arguments arguments = {.first = 1, .seeds = 200};
     struct stats sum = {0};
-    uint64_t passed = 0;
+    uint64_t lived = 0, passed = 0;
 
     if (!parse(argc, argv, &arguments))
         return usage();
     watch_crashes();
     log_level_set((enum log_level) - 1); /* not even errors: they are in the trace */
-    for (uint64_t i = 0; i < arguments.seeds; i++)
-        passed += live_one(arguments.first + i, &arguments, &sum) ? 1 : 0;
-    (void)printf("%" PRIu64 " seeds from %" PRIu64 "\n", arguments.seeds, arguments.first);
+    for (; lived < arguments.seeds && !(arguments.stops_at_failure && passed < lived); lived++)
+        passed += live_one(arguments.first + lived, &arguments, &sum) ? 1 : 0;
+    (void)printf("%" PRIu64 " seeds from %" PRIu64 "\n", lived, arguments.first);
     print_stats(&sum);
-    (void)printf("%" PRIu64 " passed, %" PRIu64 " failed\n", passed, arguments.seeds - passed);
-    return passed == arguments.seeds ? 0 : 1;
+    (void)printf("%" PRIu64 " passed, %" PRIu64 " failed\n", passed, lived - passed);
+    return passed == lived ? 0 : 1;
 }
