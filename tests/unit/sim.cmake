@@ -43,8 +43,10 @@ set_tests_properties(sim_same_seed_same_trace PROPERTIES TIMEOUT 120)
 add_executable(qnode-exhaust
   sim/exhaustive/bench.c
   sim/exhaustive/exhaust.c
+  sim/exhaustive/image.c
   sim/exhaustive/letters.c
   sim/exhaustive/rules.c
+  sim/exhaustive/sight.c
   sim/exhaustive/story.c
   sim/exhaustive/walk.c
   sim/exhaustive/worlds.c

@@ -20,6 +20,7 @@
 #define TESTS_SIM_EXHAUSTIVE_BENCH_H
 
 #include "tests/sim/exhaustive/letters.h"
+#include "tests/sim/exhaustive/sight.h"
 
 /* Events that are no letter. */
 enum {
@@ -28,15 +29,6 @@ enum {
     BENCH_EVENT_RESTARTS,       /* the process is killed; a new one, of the next boot, is empty */
     BENCH_SENT_MAX = 6,
     BENCH_NONCE_VOID = 0xff,
-};
-
-/* What can be seen of an image. */
-struct sight {
-    uint8_t boot, term, copy_state, epoch_term, epoch_version;
-    uint8_t nonce; /* of the open ask, 0: none */
-    uint8_t ground, answered_mask;
-    bool confirmed, second_ask, unmapping, cancelling;
-    bool wakes; /* node_wake_ms is not never */
 };
 
 struct outcome {
@@ -64,6 +56,5 @@ size_t bench_steps_count(const struct bench *bench); /* node_step really ran */
 bool bench_is_clean(struct bench *bench);
 /* Shared with replay.c. */
 struct node_options bench_node_options(unsigned node, uint64_t boot, uint64_t term);
-void bench_look(const struct node *node, struct sight *ret_sight);
 
 #endif
