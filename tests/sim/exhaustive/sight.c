@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/exhaustive/sight.h"
 
+#include "agent/node_internal.h"
 #include "tests/sim/exhaustive/worlds.h"
 
 void sight_look(const struct node *node, struct sight *ret_sight)
