@@ -45,6 +45,7 @@ add_executable(qnode-exhaust
   sim/exhaustive/exhaust.c
   sim/exhaustive/image.c
   sim/exhaustive/letters.c
+  sim/exhaustive/replay.c
   sim/exhaustive/rules.c
   sim/exhaustive/sight.c
   sim/exhaustive/story.c

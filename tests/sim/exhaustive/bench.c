@@ -34,6 +34,7 @@ struct bench {
     uint32_t *letter_index;
     struct memo *memos;
     size_t memos_count, memos_slots, steps_count;
+    bool is_sound;
 };
 
 static void *grow(void *array, size_t size)
@@ -120,7 +121,7 @@ static void run(struct bench *bench, struct node_event event)
     bench->steps_count++;
     event.now_ms = event.now_ms != 0 ? event.now_ms : IMAGE_NOW_MS;
     node_step(bench->node, &event, bench->actions);
-    CHECK(node_verify(bench->node));
+    bench->is_sound &= node_verify(bench->node);
 }
 
 static bool wants_term(const struct node_actions *actions)
@@ -194,7 +195,7 @@ static uint8_t renumbered(const struct bench *bench, uint8_t nonce)
 {
     if (bench->world->restarts > 0)
         return nonce;
-    return nonce == open_nonce(bench->node) ? 1 : BENCH_NONCE_VOID;
+    return nonce == open_nonce(bench->node) ? 1 : LETTER_NONCE_VOID;
 }
 
 static void note_actions(struct bench *bench, struct outcome *outcome)
@@ -282,6 +283,7 @@ struct bench *bench_new(const struct exhaust_world *world)
     struct node_options options = bench_node_options(0, 1, EXHAUST_TERM);
 
     bench->world = world;
+    bench->is_sound = true;
     bench->actions = zeroed(1, sizeof *bench->actions);
     bench->image_index = zeroed(IMAGE_SLOTS, sizeof *bench->image_index);
     bench->letters = zeroed(LETTERS_MAX, sizeof *bench->letters);
@@ -343,4 +345,9 @@ bool bench_is_clean(struct bench *bench)
     image_capture(bench->pristine, bench->bucket, &bench->scratch);
     image_restore(&bench->scratch, bench->bucket, bench->node);
     return memcmp(bench->node, bench->pristine, offsetof(struct node, hints)) == 0;
+}
+
+bool bench_is_sound(const struct bench *bench)
+{
+    return bench->is_sound;
 }
