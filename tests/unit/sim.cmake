@@ -79,8 +79,11 @@ set_tests_properties(sim_sweep PROPERTIES TIMEOUT 300)
 add_executable(qnode-exhaust
   sim/exhaustive/bench.c
   sim/exhaustive/exhaust.c
+  sim/exhaustive/image.c
   sim/exhaustive/letters.c
+  sim/exhaustive/replay.c
   sim/exhaustive/rules.c
+  sim/exhaustive/sight.c
   sim/exhaustive/story.c
   sim/exhaustive/walk.c
   sim/exhaustive/worlds.c

@@ -1,31 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/exhaustive/bench.h"
 
-#include "agent/node_internal.h"
 #include "base/check.h"
 #include "base/hash.h"
+#include "tests/sim/exhaustive/image.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    RECEIPTS_MAX = 4,
-    NOW_MS = 1 << 20, /* what every image's clock says */
     IMAGES_MAX = 0xffff,
     LETTERS_MAX = 1 << 14,
     LETTER_SLOTS = 4 * LETTERS_MAX,
     IMAGE_SLOTS = 1 << 17,
-};
-
-/* All of a node that one segment can change, but for the hints: no step reads those. */
-struct image {
-    unsigned char head[offsetof(struct node, order)];
-    struct node_copy copy;
-    struct qn_epoch floor;
-    uint32_t released_next;
-    uint16_t released_head, released_links[RECEIPTS_MAX];
-    bool released_live[RECEIPTS_MAX];
-    int64_t released_keys[RECEIPTS_MAX];
-    struct segment_released receipts[RECEIPTS_MAX];
 };
 
 struct memo {
@@ -38,7 +24,7 @@ struct bench {
     const struct exhaust_world *world;
     struct node *node, *pristine;
     struct node_actions *actions;
-    uint32_t bucket; /* of the segment, among the released */
+    uint32_t bucket; /* image_bucket */
     struct image *images, scratch;
     struct sight *sights;
     uint32_t images_count, images_slots;
@@ -48,6 +34,7 @@ struct bench {
     uint32_t *letter_index;
     struct memo *memos;
     size_t memos_count, memos_slots, steps_count;
+    bool is_sound;
 };
 
 static void *grow(void *array, size_t size)
@@ -68,91 +55,6 @@ static void *zeroed(size_t count, size_t size)
 
 /* ---- images ---------------------------------------------------------------------------------- */
 
-static void shift(uint64_t *ms, uint64_t by_ms)
-{
-    if (*ms != 0)
-        *ms += by_ms;
-}
-
-/* Times relative to now, and nothing that only figures tell: what the future depends on. */
-static void canonical(struct node *node)
-{
-    struct node_copy *copy = &node->copies[0];
-    struct node_release *release = &copy->release;
-    uint64_t by_ms = NOW_MS - node->now_ms; /* may wrap: so does the sum */
-
-    node->now_ms = NOW_MS;
-    node->counters = (struct node_counters){0};
-    for (uint32_t i = 0; i < node->released.next; i++)
-        node->receipts[i].waited_ms = 0;
-    if (node->copies_count == 0)
-        return;
-    shift(&release->leaving_since_ms, by_ms);
-    shift(&release->asked_ms, by_ms);
-    shift(&release->ask_deadline_ms, by_ms);
-    shift(&release->unmap_ms, by_ms);
-    shift(&copy->load_started_ms, by_ms);
-    if (release->leaving_since_ms != 0 && release->leaving_since_ms < NOW_MS - EXHAUST_GRACE_MS)
-        release->leaving_since_ms = NOW_MS - EXHAUST_GRACE_MS; /* over is over */
-    if (release->nonce == 0)
-        release->asked_ms = release->ask_deadline_ms = 0;
-    copy->load_took_ms = 0;
-    copy->load_started_ms = copy->state == QN_COPY_LOADING ? NOW_MS : 0;
-}
-
-static void capture(const struct bench *bench, const struct node *node, struct image *image)
-{
-    CHECK(node->released.next <= RECEIPTS_MAX);
-    CHECK(node->copies_count <= 1);
-    memset(image, 0, sizeof *image);
-    memcpy(image->head, node, sizeof image->head);
-    if (node->copies_count > 0)
-        memcpy(&image->copy, &node->copies[0], sizeof image->copy);
-    image->floor = node->floor;
-    image->released_next = node->released.next;
-    image->released_head = node->released.heads[bench->bucket];
-    memcpy(image->released_links, node->released.links, sizeof image->released_links);
-    memcpy(image->released_live, node->released.live, sizeof image->released_live);
-    memcpy(image->released_keys, node->released.keys, sizeof image->released_keys);
-    memcpy(image->receipts, node->receipts, sizeof image->receipts);
-}
-
-static void restore(struct bench *bench, const struct image *image)
-{
-    struct node *node = bench->node;
-
-    memcpy(node, image->head, sizeof image->head);
-    memcpy(&node->copies[0], &image->copy, sizeof image->copy);
-    node->floor = image->floor;
-    node->released.next = image->released_next;
-    node->released.heads[bench->bucket] = image->released_head;
-    memcpy(node->released.links, image->released_links, sizeof image->released_links);
-    memcpy(node->released.live, image->released_live, sizeof image->released_live);
-    memcpy(node->released.keys, image->released_keys, sizeof image->released_keys);
-    memcpy(node->receipts, image->receipts, sizeof image->receipts);
-}
-
-void bench_look(const struct node *node, struct sight *ret_sight)
-{
-    const struct node_copy *copy = node_find(node, EXHAUST_SEGMENT);
-
-    *ret_sight = (struct sight){.boot = (uint8_t)node->boot,
-                                .term = (uint8_t)node->term,
-                                .wakes = node_wake_ms(node) != UINT64_MAX};
-    if (copy == NULL)
-        return;
-    ret_sight->copy_state = (uint8_t)copy->state;
-    ret_sight->epoch_term = (uint8_t)copy->epoch.term;
-    ret_sight->epoch_version = (uint8_t)copy->epoch.version;
-    ret_sight->nonce = (uint8_t)copy->release.nonce;
-    ret_sight->ground = (uint8_t)copy->release.ground;
-    ret_sight->answered_mask = (uint8_t)copy->release.answered_mask;
-    ret_sight->confirmed = copy->release.confirmed;
-    ret_sight->second_ask = copy->release.second_ask;
-    ret_sight->unmapping = copy->unmapping;
-    ret_sight->cancelling = copy->cancelling;
-}
-
 static void add_image(struct bench *bench, const struct image *image)
 {
     CHECK(bench->images_count < IMAGES_MAX);
@@ -162,7 +64,7 @@ static void add_image(struct bench *bench, const struct image *image)
         bench->sights = grow(bench->sights, bench->images_slots * sizeof *bench->sights);
     }
     bench->images[bench->images_count] = *image;
-    bench_look(bench->node, &bench->sights[bench->images_count]);
+    sight_look(bench->node, &bench->sights[bench->images_count]);
     bench->images_count++;
 }
 
@@ -172,8 +74,8 @@ static uint16_t image_number(struct bench *bench)
     struct image *image = &bench->scratch;
     size_t slot;
 
-    canonical(bench->node);
-    capture(bench, bench->node, image);
+    image_canonical(bench->node);
+    image_capture(bench->node, bench->bucket, image);
     slot = hash64(image, sizeof *image) % IMAGE_SLOTS;
     while (bench->image_index[slot] != 0) {
         uint32_t number = bench->image_index[slot] - 1;
@@ -217,9 +119,9 @@ const struct letter *bench_letter(const struct bench *bench, uint16_t number)
 static void run(struct bench *bench, struct node_event event)
 {
     bench->steps_count++;
-    event.now_ms = event.now_ms != 0 ? event.now_ms : NOW_MS;
+    event.now_ms = event.now_ms != 0 ? event.now_ms : IMAGE_NOW_MS;
     node_step(bench->node, &event, bench->actions);
-    CHECK(node_verify(bench->node));
+    bench->is_sound &= node_verify(bench->node);
 }
 
 static bool wants_term(const struct node_actions *actions)
@@ -248,8 +150,8 @@ static void put_fresh(struct bench *bench, const struct node_options *options)
     struct node *fresh = node_new(options);
 
     CHECK(fresh != NULL);
-    capture(bench, fresh, &bench->scratch);
-    restore(bench, &bench->scratch);
+    image_capture(fresh, bench->bucket, &bench->scratch);
+    image_restore(&bench->scratch, bench->bucket, bench->node);
     (void)node_free(fresh);
 }
 
@@ -293,7 +195,7 @@ static uint8_t renumbered(const struct bench *bench, uint8_t nonce)
 {
     if (bench->world->restarts > 0)
         return nonce;
-    return nonce == open_nonce(bench->node) ? 1 : BENCH_NONCE_VOID;
+    return nonce == open_nonce(bench->node) ? 1 : LETTER_NONCE_VOID;
 }
 
 static void note_actions(struct bench *bench, struct outcome *outcome)
@@ -349,7 +251,7 @@ const struct outcome *bench_step(struct bench *bench, uint16_t image, uint16_t e
     memo = memo_slot(bench, key);
     if (memo->taken)
         return &memo->outcome;
-    restore(bench, &bench->images[image]);
+    image_restore(&bench->images[image], bench->bucket, bench->node);
     open = open_nonce(bench->node);
     run_event(bench, event);
     *memo = (struct memo){.key = key, .taken = true};
@@ -375,30 +277,18 @@ struct node_options bench_node_options(unsigned node, uint64_t boot, uint64_t te
                                  .numa_count = 1};
 }
 
-/* Where the segment's id stands among the released is the table's secret: look, once. */
-static void find_bucket(struct bench *bench)
-{
-    struct segment_released receipt = {.segment_id = EXHAUST_SEGMENT};
-
-    node_tables_remember(bench->node, &receipt);
-    while (bench->node->released.heads[bench->bucket] == NODE_SLOT_NONE)
-        bench->bucket++;
-    bench->node = node_free(bench->node);
-}
-
 struct bench *bench_new(const struct exhaust_world *world)
 {
     struct bench *bench = zeroed(1, sizeof *bench);
     struct node_options options = bench_node_options(0, 1, EXHAUST_TERM);
 
     bench->world = world;
+    bench->is_sound = true;
     bench->actions = zeroed(1, sizeof *bench->actions);
     bench->image_index = zeroed(IMAGE_SLOTS, sizeof *bench->image_index);
     bench->letters = zeroed(LETTERS_MAX, sizeof *bench->letters);
     bench->letter_index = zeroed(LETTER_SLOTS, sizeof *bench->letter_index);
-    bench->node = node_new(&options);
-    CHECK(bench->node != NULL);
-    find_bucket(bench);
+    bench->bucket = image_bucket();
     bench->node = node_new(&options);
     bench->pristine = node_new(&options);
     CHECK(bench->node != NULL && bench->pristine != NULL);
@@ -452,7 +342,12 @@ size_t bench_steps_count(const struct bench *bench)
 
 bool bench_is_clean(struct bench *bench)
 {
-    capture(bench, bench->pristine, &bench->scratch);
-    restore(bench, &bench->scratch);
+    image_capture(bench->pristine, bench->bucket, &bench->scratch);
+    image_restore(&bench->scratch, bench->bucket, bench->node);
     return memcmp(bench->node, bench->pristine, offsetof(struct node, hints)) == 0;
+}
+
+bool bench_is_sound(const struct bench *bench)
+{
+    return bench->is_sound;
 }

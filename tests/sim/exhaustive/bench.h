@@ -13,13 +13,14 @@
  * two nodes' clocks are compared, as C6 promises to use none.
  *
  * Numbers of asks: that an ask is the 5th of its node means nothing, that it is the open one does.
- * So the open ask of every image has number 1, and letters of older ones get BENCH_NONCE_VOID, a
+ * So the open ask of every image has number 1, and letters of older ones get LETTER_NONCE_VOID, a
  * number that no ask has; they stay on their way, and come. Where nodes restart, numbers stay what
  * they are, for those of one boot may meet those of the next. */
 #ifndef TESTS_SIM_EXHAUSTIVE_BENCH_H
 #define TESTS_SIM_EXHAUSTIVE_BENCH_H
 
 #include "tests/sim/exhaustive/letters.h"
+#include "tests/sim/exhaustive/sight.h"
 
 /* Events that are no letter. */
 enum {
@@ -27,16 +28,6 @@ enum {
     BENCH_EVENT_GIVES_UP,       /* time passes until the open ask's deadline, at one go */
     BENCH_EVENT_RESTARTS,       /* the process is killed; a new one, of the next boot, is empty */
     BENCH_SENT_MAX = 6,
-    BENCH_NONCE_VOID = 0xff,
-};
-
-/* What can be seen of an image. */
-struct sight {
-    uint8_t boot, term, copy_state, epoch_term, epoch_version;
-    uint8_t nonce; /* of the open ask, 0: none */
-    uint8_t ground, answered_mask;
-    bool confirmed, second_ask, unmapping, cancelling;
-    bool wakes; /* node_wake_ms is not never */
 };
 
 struct outcome {
@@ -62,8 +53,10 @@ size_t bench_images_count(const struct bench *bench);
 size_t bench_steps_count(const struct bench *bench); /* node_step really ran */
 /* Nothing beyond the images was ever touched. */
 bool bench_is_clean(struct bench *bench);
+/* node_verify held after every step. A loss is what a schedule is wanted for, so this is asked
+ * last. */
+bool bench_is_sound(const struct bench *bench);
 /* Shared with replay.c. */
 struct node_options bench_node_options(unsigned node, uint64_t boot, uint64_t term);
-void bench_look(const struct node *node, struct sight *ret_sight);
 
 #endif

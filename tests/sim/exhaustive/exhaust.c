@@ -70,7 +70,9 @@ static bool live(const struct exhaust_world *world, size_t *situations_sum)
     printf("%-15s %5u  %-11s %9zu %5zu %8zu %8zu %10d\n", world->name, world->nodes, bound,
            walk.count, walk.depth, walk.ends, walk.lost_ends, walk.violation != NULL);
     *situations_sum += walk.count;
-    if (walk.violation != NULL)
+    if (walk.doubt != NULL)
+        printf("broken: %s\n", walk.doubt);
+    else if (walk.violation != NULL)
         story_print(&walk);
     walk_done(&walk);
     return walk.violation == NULL;

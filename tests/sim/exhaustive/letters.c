@@ -175,22 +175,31 @@ static void describe_command(const struct exhaust_command *command, unsigned ter
                        (unsigned)command->witness_epoch.version, command->witnesses[0]);
 }
 
+static void describe_ask(unsigned boot, unsigned nonce, char ret_text[16])
+{
+    if (nonce == LETTER_NONCE_VOID)
+        (void)snprintf(ret_text, 16, "a closed ask");
+    else
+        (void)snprintf(ret_text, 16, "ask %u.%u", boot, nonce);
+}
+
 void letter_describe(const struct letter *letter, const struct exhaust_world *world,
                      char ret_text[64])
 {
     unsigned to = letter->to + 1u, from = letter->from + 1u;
+    char ask[16];
 
     switch (letter->kind) {
     case LETTER_COMMAND:
         describe_command(&world->commands[letter->command], letter->term, ret_text);
         break;
     case LETTER_ASK:
-        (void)snprintf(ret_text, 64, "%u -> %u: ask %u.%u", from, to, letter->from_boot,
-                       letter->nonce);
+        describe_ask(letter->from_boot, letter->nonce, ask);
+        (void)snprintf(ret_text, 64, "%u -> %u: %s", from, to, ask);
         break;
     case LETTER_ANSWER:
-        (void)snprintf(ret_text, 64, "%u -> %u: to ask %u.%u: %s %u.%u", from, to,
-                       letter->asker_boot, letter->nonce,
+        describe_ask(letter->asker_boot, letter->nonce, ask);
+        (void)snprintf(ret_text, 64, "%u -> %u: to %s: %s %u.%u", from, to, ask,
                        qn_copy_state_name((enum qn_copy_state)letter->copy_state),
                        letter->epoch_term, letter->epoch_version);
         break;

@@ -18,6 +18,8 @@ enum letter_kind {
     LETTER_UNMAPPED,
 };
 
+enum { LETTER_NONCE_VOID = 0xff }; /* of an ask that is closed: see bench.h */
+
 struct letter {
     uint8_t kind, to, from; /* nodes by index */
     uint8_t command;        /* of the world */

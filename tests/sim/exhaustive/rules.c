@@ -40,7 +40,8 @@ static bool is_excusing_force(const struct walk *walk, const struct letter *lett
 static bool is_yes(const struct letter *letter, const struct sight *before)
 {
     return letter->kind == LETTER_ANSWER && letter->copy_state == QN_COPY_SERVING &&
-           letter->nonce == before->nonce && letter->asker_boot == before->boot;
+           letter->nonce == before->nonce && letter->asker_boot == before->boot &&
+           before->copy_state != QN_COPY_SERVING;
 }
 
 static void note_grounds(const struct walk *walk, const struct rules_step *step,

@@ -3,9 +3,12 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "tests/sim/exhaustive/replay.h"
 #include "tests/sim/exhaustive/rules.h"
 #include <stdlib.h>
 #include <string.h>
+
+enum { REPLAYS = 100 };
 
 _Static_assert(sizeof(struct situation) ==
                    2 * (EXHAUST_NODES_MAX + 2 * EXHAUST_NODES_MAX + 1 + WALK_LETTERS_MAX) + 4,
@@ -105,7 +108,7 @@ static void void_ask(const struct walk *walk, struct situation *situation, unsig
 
         if ((letter.kind == LETTER_ASK && letter.from == node) ||
             (letter.kind == LETTER_ANSWER && letter.to == node))
-            letter.nonce = BENCH_NONCE_VOID;
+            letter.nonce = LETTER_NONCE_VOID;
         post(situation, bench_letter_number(walk->bench, letter));
     }
 }
@@ -203,11 +206,11 @@ static bool choose_for_node(struct walk *walk, uint32_t parent, unsigned node)
 static void note_end(struct walk *walk, uint32_t number)
 {
     const struct situation *end = &walk->situations[number];
-    bool kept = rules_answering(walk, end) > 0;
+    unsigned answering = rules_answering(walk, end);
 
     walk->ends++;
-    walk->kept_ends += kept;
-    walk->lost_ends += !kept;
+    walk->moved_ends += answering > 0 && answering < walk->world->nodes;
+    walk->lost_ends += answering == 0;
     walk->violation = rules_judge_end(walk, end);
     walk->broken = *end;
     walk->broken_by = walk->links[number];
@@ -256,6 +259,30 @@ void walk_done(struct walk *walk)
     free(walk->index);
 }
 
+static const char *replay_some(struct walk *walk)
+{
+    size_t stride = walk->count / REPLAYS + 1;
+
+    for (size_t i = walk->count; i > stride; i -= stride) {
+        walk->replays++;
+        if (!replay_agrees(walk, (uint32_t)i - 1))
+            return "lived again on nodes of its own, a schedule comes out otherwise";
+    }
+    return NULL;
+}
+
+/* What makes the walk itself worth nothing. */
+static const char *doubt(struct walk *walk)
+{
+    if (!bench_is_clean(walk->bench))
+        return "a step touched more of a node than the images hold";
+    if (!bench_is_sound(walk->bench))
+        return "a node breaks an invariant of its own (node_verify)";
+    if (walk->moved_ends == 0)
+        return "no release ever ended well: this world shows nothing";
+    return replay_some(walk);
+}
+
 void walk_run(struct walk *walk)
 {
     size_t level_end = walk->count; /* where the situations of this depth end */
@@ -267,8 +294,9 @@ void walk_run(struct walk *walk)
         }
         visit(walk, (uint32_t)i);
         if (walk->violation == NULL && walk->count > walk->limit)
-            walk->violation = "more situations than the walk may hold: lower the world's bound";
+            walk->violation = walk->doubt =
+                "more situations than the walk may hold: lower the world's bound";
     }
-    if (walk->violation == NULL && !bench_is_clean(walk->bench))
-        walk->violation = "a step touched more of a node than the images hold";
+    if (walk->violation == NULL)
+        walk->violation = walk->doubt = doubt(walk);
 }

@@ -41,8 +41,11 @@ struct walk {
     size_t count, slots;
     uint32_t *index; /* hash set of numbers + 1 */
     size_t index_slots;
-    size_t depth, ends, kept_ends, lost_ends, transitions;
+    size_t depth, transitions;
+    size_t ends, moved_ends, lost_ends; /* moved: some copies went, some are left */
+    size_t replays;
     size_t limit;            /* situations at most; more is a failure */
+    const char *doubt;       /* what was broken is the walk, not a rule: there is no schedule */
     const char *violation;   /* the rule that is broken, or NULL */
     struct situation broken; /* the situation that breaks it */
     struct walk_link broken_by;
