@@ -49,7 +49,7 @@ add_test(NAME sim_${SIM_SEEDS}_seeds COMMAND qnode-sim --seeds ${SIM_SEEDS})
 set_tests_properties(sim_${SIM_SEEDS}_seeds PROPERTIES TIMEOUT 300)
 math(EXPR SAME_SEEDS "(16 + ${TEST_DIVISOR}) / (2 * ${TEST_DIVISOR})")
 add_test(NAME sim_same_seed_same_trace
-  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/same_trace $<TARGET_FILE:qnode-sim> ${SAME_SEEDS})
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/same_trace ${SAME_SEEDS} $<TARGET_FILE:qnode-sim>)
 set_tests_properties(sim_same_seed_same_trace PROPERTIES TIMEOUT 120)
 
 # Failing the n-th call: the linker leads the calls of our objects through the sweep's fault.c.
