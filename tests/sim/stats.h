@@ -49,7 +49,8 @@
     X(searches_retried, "searches that asked again")                                               \
     X(client_starts, "client handles opened")                                                      \
     X(questions, "questions of clients to the coordinator")                                        \
-    X(questions_unanswered, "questions without an answer")
+    X(questions_unanswered, "questions without an answer")                                         \
+    X(feed_messages, "messages read from feeds")
 
 struct stats {
 #define X(name, text) uint64_t name;

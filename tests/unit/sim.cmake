@@ -5,6 +5,7 @@ endif()
 add_executable(qnode-sim
   sim/checkers.c
   sim/client.c
+  sim/client_asks.c
   sim/clock.c
   sim/collection.c
   sim/commands.c
