@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 enum {
-    ASKS_LATE_US = 1000, /* a call is over so long after its deadline, at most */
-    ASKS_TAKES_MAX = 20, /* from one feed */
+    ASKS_LATE_US = 22000, /* a call is over so long after its deadline, at most: SEAMS_BUSY_US */
+    ASKS_TAKES_MAX = 20,  /* from one feed */
     ASKS_TAKE_MS = 300,
 };
 
