@@ -2,7 +2,8 @@
  * qn_coord_call: a request to the coordinator's API. The request is repeated under one id until all
  * pages of an answer are in; pages are kept as bytes and handed out in order at the end, so that a
  * caller never sees half an answer. A coordinator that is asked twice answers twice: a page that is
- * already there is dropped, and an answer with another count of pages starts the collection anew.
+ * already there is dropped, and an answer with another count of pages, or of a newer view, starts
+ * the collection anew.
  */
 #include "channel/client.h"
 
@@ -19,6 +20,7 @@ struct coord_call {
     uint64_t id;
     struct bus_message **pages;
     uint32_t pages_count, pages_in;
+    struct qn_epoch version;            /* of the view, if these are its pages */
     uint32_t sends_count, nobody_count; /* requests, and notices that nobody listens */
     bool is_busy;                       /* it is starting: asked again, and `error` has its text */
     enum qn_status failure;
@@ -62,6 +64,20 @@ static bool make_room(struct coord_call *call, uint32_t pages_count)
     return call->pages != NULL;
 }
 
+/* A view may change between two answers: its pages join only within one version, the newest. */
+static bool joins(struct coord_call *call, const struct coord_answer *answer)
+{
+    if (answer->view == NULL)
+        return true;
+    int order = qn_epoch_compare(answer->view->version, call->version);
+    if (call->pages_in > 0 && order < 0)
+        return false;
+    if (order != 0)
+        drop_pages(call);
+    call->version = answer->view->version;
+    return true;
+}
+
 /* BUSY says of a question only that the coordinator is starting; of an order also that something is
  * in its way, and then the caller decides. */
 static bool is_question(const struct coord_request *request)
@@ -90,7 +106,8 @@ static bool keep_page(struct coord_call *call, struct bus_message *bytes, struct
         return false;
     }
     if (answer->pages == 0 || answer->pages > PAGES_MAX || answer->page >= answer->pages ||
-        !make_room(call, answer->pages) || call->pages[answer->page] != NULL)
+        !joins(call, answer) || !make_room(call, answer->pages) ||
+        call->pages[answer->page] != NULL)
         return false;
     call->pages[answer->page] = bytes;
     call->pages_in++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One search as a step function: views, answers, losses and time in; requests and a verdict out.
- * Pure: no clock, no bus, no thread. client.c drives it from the caller's thread; the simulator
- * drives the same code from its world. Memory is the arena's (bounded).
+ * Pure: no clock, no bus, no thread. client_query.c drives it from the caller's thread. Memory is
+ * the arena's (bounded).
  *
  * A search ends on the view it began with, unless readable_version changes under it: then it starts
  * again on the new one, and nothing of the old is kept (C4). Placement changes (same

@@ -2,7 +2,7 @@
 #include "tests/sim/client.h"
 
 #include "base/check.h"
-#include "qnode/control.h"
+#include "tests/sim/client_asks.h"
 #include "tests/sim/seams.h"
 #include "tests/sim/world.h"
 #include <inttypes.h>
@@ -12,9 +12,8 @@
 enum {
     CLIENT_RESTART_IN = 16,   /* one of so many searches on an idle client finds a new handle */
     CLIENT_QUESTION_IN = 16,  /* one of so many searches comes with a question */
-    CLIENT_LATE_US = 1000,    /* a call is over so long after its deadline, at most */
+    CLIENT_FEED_IN = 64,      /* and one of so many with a feed */
     CLIENT_ASKED_US = 100000, /* a view that was asked for is not asked for again for half of it */
-    CLIENT_REST_MS = 5000,    /* deadline in the settled world */
 };
 
 struct sim_search {
@@ -28,30 +27,6 @@ struct sim_search {
     int64_t partition_id;
     bool must_complete;
 };
-
-/* A question to the coordinator. */
-struct sim_question {
-    struct sim_client *client;
-    struct coord_request request;
-    uint64_t began_us;
-    uint32_t timeout_ms;
-    bool must_answer;
-    uint32_t pages_in, pages;
-    struct qn_epoch version; /* of the view in the answer */
-};
-
-/* K6: no call outlives its deadline. */
-static void check_time(struct sim_client *client, const char *what, uint64_t began_us,
-                       uint32_t timeout_ms)
-{
-    uint64_t took_us = client->world->timeline.now_us - began_us;
-
-    if (took_us > UINT64_C(1000) * timeout_ms + CLIENT_LATE_US)
-        world_fail(client->world, "K6", "%s of %u ms took %" PRIu64 " us", what, timeout_ms,
-                   took_us);
-}
-
-/* Searches */
 
 static void check_complete(struct world *world, const struct sim_search *search,
                            const struct qn_search_result *result)
@@ -123,7 +98,8 @@ static void judge(const struct sim_search *search, enum qn_status status,
         world_fail(world, "K6", "a search ended with %s", qn_status_name(status));
         return;
     }
-    check_time(search->client, "a search", search->began_us, search->request.deadline_ms);
+    client_asks_check_time(search->client, "a search", search->began_us,
+                           search->request.deadline_ms);
     checkers_on_result(world, &search->request, result);
     check_version(search->client, search, result);
     check_absence(world, search, result);
@@ -202,74 +178,6 @@ static void begin_search(struct sim_client *client, uint32_t collection_number)
     seams_call(client->process, &client->prng, run_search, search);
 }
 
-/* Questions */
-
-/* K6: an answer is whole, and a view in it is of one version. */
-static void on_answer(void *owner, const struct coord_answer *answer)
-{
-    struct sim_question *question = owner;
-    struct world *world = question->client->world;
-
-    if (question->pages_in == 0 && answer->view != NULL)
-        question->version = answer->view->version;
-    if (answer->page != question->pages_in || answer->status != QN_STATUS_OK ||
-        (answer->view != NULL && qn_epoch_compare(answer->view->version, question->version) != 0))
-        world_fail(world, "K6", "page %u of an answer stands where page %u should", answer->page,
-                   question->pages_in);
-    question->pages_in++;
-    question->pages = answer->pages;
-}
-
-static void judge_answer(const struct sim_question *question, enum qn_status status)
-{
-    struct world *world = question->client->world;
-    bool is_answered = status == QN_STATUS_OK || status == QN_STATUS_NOT_FOUND;
-
-    trace_line(&world->trace, "  %s: question %d: %s, %u pages", question->client->process->name,
-               (int)question->request.verb, qn_status_name(status), question->pages_in);
-    world->stats.questions++;
-    world->stats.questions_unanswered += is_answered ? 0 : 1;
-    check_time(question->client, "a question", question->began_us, question->timeout_ms);
-    if ((status == QN_STATUS_OK) != (question->pages_in > 0) ||
-        question->pages_in != question->pages)
-        world_fail(world, "K6", "a question ended %s with %u of %u pages", qn_status_name(status),
-                   question->pages_in, question->pages);
-    if (question->must_answer && !is_answered)
-        world_fail(world, "K4", "a question in the healed world ended with %s",
-                   qn_status_name(status));
-}
-
-static void run_question(void *owner)
-{
-    struct sim_question *question = owner;
-    enum qn_status status = qn_coord_call(question->client->handle, &question->request,
-                                          question->timeout_ms, on_answer, question, NULL);
-
-    if (!question->client->world->is_over)
-        judge_answer(question, status);
-    question->client->questions_running--;
-    free(question);
-}
-
-static void begin_question(struct sim_client *client, uint32_t collection_number)
-{
-    struct sim_question *question = calloc(1, sizeof *question);
-
-    CHECK(question != NULL);
-    question->client = client;
-    question->began_us = client->world->timeline.now_us;
-    question->must_answer = client->must_complete;
-    question->timeout_ms =
-        question->must_answer ? CLIENT_REST_MS : 100 + (uint32_t)prng_below(&client->prng, 3000);
-    question->request = (struct coord_request){
-        .verb = (enum coord_verb)(COORD_GET_VIEW + prng_below(&client->prng, COORD_LIST_MOVES)),
-        .collection = client->world->collections[collection_number].name,
-        .folder = "",
-    };
-    client->questions_running++;
-    seams_call(client->process, &client->prng, run_question, question);
-}
-
 /* The handle */
 
 static void open_handle(struct sim_client *client)
@@ -301,17 +209,19 @@ void sim_client_done(struct sim_client *client)
 {
     client->process->is_alive = false;
     seams_finish(client->process);
-    CHECK(client->searches == NULL && client->questions_running == 0);
+    CHECK(client->searches == NULL && client->others_running == 0);
     qn_client_close(client->handle);
 }
 
 void sim_client_begin(struct sim_client *client, uint32_t collection_number)
 {
-    bool is_idle = client->searches == NULL && client->questions_running == 0;
+    bool is_idle = client->searches == NULL && client->others_running == 0;
 
     if (is_idle && prng_below(&client->prng, CLIENT_RESTART_IN) == 0)
         reopen_handle(client);
     if (prng_below(&client->prng, CLIENT_QUESTION_IN) == 0)
-        begin_question(client, collection_number);
+        client_asks_question(client, collection_number);
+    if (prng_below(&client->prng, CLIENT_FEED_IN) == 0)
+        client_asks_feed(client);
     begin_search(client, collection_number);
 }

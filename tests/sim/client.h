@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A client: a real handle of the client library. Each of its searches is a blocking qn_search on a
  * fiber (seams.h) whose result goes to the checkers. Now and then it asks the coordinator
- * something, or closes the handle and opens another one. */
+ * something or reads a feed (client_asks.h), or closes the handle and opens another one. */
 #ifndef SIM_CLIENT_H
 #define SIM_CLIENT_H
 
@@ -9,7 +9,11 @@
 #include "qnode/search.h"
 #include "tests/sim/options.h"
 
-enum { CLIENT_QUERIES_MAX = 24, CLIENT_DIM_MAX = 8 };
+enum {
+    CLIENT_QUERIES_MAX = 24,
+    CLIENT_DIM_MAX = 8,
+    CLIENT_REST_MS = 5000, /* deadline in the settled world */
+};
 
 struct world;
 struct process;
@@ -21,7 +25,7 @@ struct sim_client {
     struct prng prng; /* ids, turns, restarts and questions */
     struct qn_client *handle;
     struct sim_search *searches; /* running */
-    uint32_t questions_running;
+    uint32_t others_running;     /* questions and feeds */
     uint64_t serials_count;
     /* The newest view that an answer of this handle was about. */
     struct qn_epoch answered[OPTIONS_COLLECTIONS_MAX];

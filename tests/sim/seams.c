@@ -20,6 +20,8 @@
 
 enum {
     SEAMS_TURN_US = 20,        /* from a wake-up to the turn, at most */
+    SEAMS_BUSY_US = 20000,     /* the same, when other threads have the core */
+    SEAMS_BUSY_IN = 128,       /* one of so many turns */
     SEAMS_READS_MAX = 1000000, /* of the clock in one turn: no time passes, it spins */
     SEAMS_ROUSE_US = 60000000, /* the longest deadline of a search */
     SEAMS_FINISH_TURNS_MAX = 1000000,
@@ -82,11 +84,19 @@ static void fire_turn(void *owner, uint64_t tag)
         have_turn(call, NULL, NULL);
 }
 
+/* Of a thread that could run now. */
+static uint64_t draw_wait_us(struct seams_call *call)
+{
+    bool is_busy = prng_below(call->prng, SEAMS_BUSY_IN) == 0;
+
+    return 1 + prng_below(call->prng, is_busy ? SEAMS_BUSY_US : SEAMS_TURN_US);
+}
+
 static void plan_turn(struct seams_call *call, uint64_t after_us)
 {
     struct timeline *timeline = &call->process->world->timeline;
 
-    if (after_us >= UINT64_MAX / 2 || timeline->now_us + after_us >= call->turn_at_us)
+    if (timeline->now_us + after_us >= call->turn_at_us)
         return;
     call->turn_at_us = timeline->now_us + after_us;
     timeline_at(timeline, call->turn_at_us, fire_turn, call, call->turns_count);
@@ -165,7 +175,8 @@ void __wrap_waiter_wait(struct waiter *waiter, uint32_t ticket, uint64_t timeout
     CHECK(call != NULL); /* the world itself would sleep */
     if (atomic_load(&waiter->sequence) == ticket && timeout_us > 0) {
         call->waiter = waiter;
-        plan_turn(call, timeout_us);
+        if (timeout_us != WAITER_FOREVER)
+            plan_turn(call, timeout_us + draw_wait_us(call));
         fiber_pause();
     }
     waiter_cancel(waiter);
@@ -178,7 +189,7 @@ void __wrap_waiter_wake(struct waiter *waiter)
     (void)atomic_fetch_add(&waiter->sequence, 1);
     for (struct seams_call *call = calls; call != NULL; call = call->next)
         if (call->waiter == waiter)
-            plan_turn(call, 1 + prng_below(call->prng, SEAMS_TURN_US));
+            plan_turn(call, draw_wait_us(call));
 }
 
 int __wrap_waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,

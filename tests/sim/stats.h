@@ -64,7 +64,8 @@
     X(FACT, searches_retried, "searches that asked again")                                         \
     X(FACT, client_starts, "client handles opened")                                                \
     X(FACT, questions, "questions of clients to the coordinator")                                  \
-    X(FACT, questions_unanswered, "questions without an answer")
+    X(FACT, questions_unanswered, "questions without an answer")                                   \
+    X(FACT, feed_messages, "messages read from feeds")
 
 enum stats_kind { STATS_FACT, STATS_FAULT };
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One world, from one seed, in one thread.
  *
- * A world is a coordinator, a few agents, a few clients and an operator on a bus. Agents and
- * coordinator are the production code whole (agent.h, coordinator.h), clients drive the production
- * step function (client_search.h); they know each other only through encoded bytes on net.c. What
- * they need from outside they get through the four ports and the coordinator's state port, and
- * behind each port stands a file of this folder: net.c, disk.c, clock.c, executor.c,
- * state_memory.c. Nothing here looks into a process; checkers see what is published, what is mapped
- * and what is durable.
+ * A world is a coordinator, a few agents, a few clients and an operator on a bus. Agents,
+ * coordinator and client library are the production code whole (agent.h, coordinator.h, search.h);
+ * they know each other only through encoded bytes on net.c. What they need from outside they get
+ * through the four ports and the coordinator's state port, and behind each port stands a file of
+ * this folder: net.c, disk.c, clock.c, executor.c, state_memory.c; the library's calls block, each
+ * on a fiber (seams.c). Nothing here looks into a process; checkers see what is published, what is
+ * mapped and what is durable.
  *
  * Time is a heap of events (timeline.c). Whatever happens, happens in an event: a delivery, a turn
  * of a process, a task of an executor, a search, a move, a kill. The same seed gives the same

@@ -6,6 +6,7 @@ add_executable(qnode-sim
   sim/calm.c
   sim/checkers.c
   sim/client.c
+  sim/client_asks.c
   sim/clock.c
   sim/collection.c
   sim/commands.c
