@@ -4,9 +4,11 @@
 #include "base/check.h"
 #include "tests/sim/sweep/case.h"
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LABELS_MAX = 32, CALLS_MAX = 100000, LINE_COLUMNS = 80, INDENT_COLUMNS = 47 };
 
@@ -44,6 +46,16 @@ static const char usage[] =
     "  --at N             only the N-th call\n"
     "  --help\n";
 
+static char running[96]; /* for on_abort, which has no other way to it */
+
+/* A CHECK failed in this process. */
+static void on_abort(int number)
+{
+    (void)number;
+    (void)!write(STDOUT_FILENO, running, strlen(running));
+    _exit(1);
+}
+
 static void tally(struct row *row, const struct operation_end *end)
 {
     size_t at = 0;
@@ -62,6 +74,9 @@ static bool sweep_one(const struct scene *scene, const struct operation *operati
 {
     struct case_result result;
 
+    (void)snprintf(running, sizeof running, "FAILED %s, %s %llu%s: the process died\n",
+                   operation->name, fault_class_name(plan->class), (unsigned long long)plan->at,
+                   plan->is_sticky ? " and after" : "");
     case_run(scene, operation, plan, &result);
     if (!result.has_fired && result.end.problem[0] == '\0')
         return false;
@@ -185,6 +200,7 @@ int main(int argc, char **argv)
         (void)fputs(usage, stderr);
         return 2;
     }
+    (void)signal(SIGABRT, on_abort);
     scene_open(&scene);
     int code = sweep(&scene, &options);
     scene_close(&scene);
