@@ -46,13 +46,18 @@ static const char usage[] =
     "  --at N             only the N-th call\n"
     "  --help\n";
 
-static char running[96]; /* for on_abort, which has no other way to it */
+/* For on_end, which has no other way to them. */
+static struct {
+    char text[96];
+    struct scene scene;
+} running;
 
-/* A CHECK failed in this process. */
-static void on_abort(int number)
+/* A CHECK failed in this process, or somebody has seen enough. */
+static void on_end(int number)
 {
     (void)number;
-    (void)!write(STDOUT_FILENO, running, strlen(running));
+    (void)!write(STDOUT_FILENO, running.text, strlen(running.text));
+    scene_close(&running.scene);
     _exit(1);
 }
 
@@ -74,7 +79,7 @@ static bool sweep_one(const struct scene *scene, const struct operation *operati
 {
     struct case_result result;
 
-    (void)snprintf(running, sizeof running, "FAILED %s, %s %llu%s: the process died\n",
+    (void)snprintf(running.text, sizeof running.text, "FAILED %s, %s %llu%s: the process ended\n",
                    operation->name, fault_class_name(plan->class), (unsigned long long)plan->at,
                    plan->is_sticky ? " and after" : "");
     case_run(scene, operation, plan, &result);
@@ -194,15 +199,16 @@ static bool parse(int argc, char **argv, struct options *options)
 int main(int argc, char **argv)
 {
     struct options options = {0};
-    struct scene scene;
+    static const int ends[] = {SIGABRT, SIGINT, SIGPIPE, SIGTERM};
 
     if (!parse(argc, argv, &options)) {
         (void)fputs(usage, stderr);
         return 2;
     }
-    (void)signal(SIGABRT, on_abort);
-    scene_open(&scene);
-    int code = sweep(&scene, &options);
-    scene_close(&scene);
+    scene_open(&running.scene);
+    for (size_t i = 0; i < COUNT_OF(ends); i++)
+        (void)signal(ends[i], on_end);
+    int code = sweep(&running.scene, &options);
+    scene_close(&running.scene);
     return code;
 }
