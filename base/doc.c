@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include <jansson.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,11 +20,36 @@ static struct doc *made(json_t *value)
     return (struct doc *)value;
 }
 
+/* jansson's parser does not always notice that it has no memory: it goes on without a character of
+ * a string or a digit of a number. So we notice. */
+static _Thread_local bool is_exhausted;
+
+static void *take(size_t bytes)
+{
+    void *memory = malloc(bytes);
+
+    is_exhausted |= memory == NULL;
+    return memory;
+}
+
+static void lead_memory(void)
+{
+    json_set_alloc_funcs(take, free);
+}
+
 struct doc *doc_parse(const char *text, size_t size, struct qn_error *error)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     json_error_t failure;
-    json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES, &failure);
 
+    (void)pthread_once(&once, lead_memory);
+    is_exhausted = false;
+    json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES, &failure);
+    if (is_exhausted) {
+        json_decref(value);
+        (void)error_set(error, QN_STATUS_NO_MEMORY, "JSON: out of memory");
+        return NULL;
+    }
     if (value == NULL)
         (void)error_set(error, QN_STATUS_CORRUPT, "JSON line %d: %s", failure.line, failure.text);
     return (struct doc *)value;

@@ -8,6 +8,7 @@
 
 struct doc; /* a value; children belong to their parent */
 
+/* NULL: CORRUPT, with the line; NO_MEMORY. */
 struct doc *doc_parse(const char *text, size_t size, struct qn_error *error);
 struct doc *doc_object(void);
 struct doc *doc_array(void);

@@ -35,6 +35,9 @@ static enum qn_status fail(const struct store *store, const char *doing, struct 
     case SQLITE_NOTADB:
         return error_set(error, QN_STATUS_CONFIG, "state %s: not a coordinator's state (%s)",
                          store->path, sqlite3_errmsg(store->db));
+    case SQLITE_NOMEM:
+        return error_set(error, QN_STATUS_NO_MEMORY, "state %s: %s: out of memory", store->path,
+                         doing);
     case SQLITE_CORRUPT:
         return error_set(error, QN_STATUS_CORRUPT, "state %s: %s: %s", store->path, doing,
                          sqlite3_errmsg(store->db));

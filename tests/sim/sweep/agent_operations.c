@@ -23,8 +23,30 @@ static bool has_released(const struct stage *stage)
     return stage->heard.copies_count == SCENE_SEGMENTS - 1;
 }
 
-/* Whoever did not do what it was told has said why, or could not even say that, and logged it. What
- * the bus took is lost and said again (C1). */
+/* A refusal says why, and does not blame the sender. */
+static void judge_refusal(const struct stage_heard *heard, struct operation_end *end)
+{
+    if (!heard->has_text || heard->refusal_status == QN_STATUS_OK)
+        operation_problem(end, "%s without a reason", heard->refusal);
+    if (heard->refusal_status == QN_STATUS_INVALID || heard->refusal_status == QN_STATUS_CORRUPT)
+        operation_problem(end, "%s %s blames the sender", heard->refusal,
+                          qn_status_name(heard->refusal_status));
+}
+
+/* Who has memory and bus can say what failed, and must. One call that failed costs no more than a
+ * repeat; without any memory or bus a node is mute, and what it was to say is lost (C1). */
+static void judge_silence(bool is_done, struct operation_end *end)
+{
+    const struct fault_plan *plan = fault_planned();
+
+    if (fault_fired_count() == 0)
+        return;
+    if (plan->class != FAULT_MALLOC && plan->class != FAULT_PUBLISH)
+        operation_problem(end, "nobody was told");
+    else if (!is_done && !plan->is_sticky)
+        operation_problem(end, "not done, and nobody was told");
+}
+
 static void judge(const struct stage *stage, bool is_done, struct operation_end *end)
 {
     const struct stage_heard *heard = &stage->heard;
@@ -37,12 +59,10 @@ static void judge(const struct stage *stage, bool is_done, struct operation_end 
         operation_ended(end, "mute, logged");
     else
         operation_ended(end, "lost");
-    if (heard->refusal != NULL && (!heard->has_text || heard->refusal_status == QN_STATUS_OK))
-        operation_problem(end, "%s without a reason", heard->refusal);
-    if (heard->refusal != NULL &&
-        (heard->refusal_status == QN_STATUS_INVALID || heard->refusal_status == QN_STATUS_CORRUPT))
-        operation_problem(end, "%s %s blames the sender", heard->refusal,
-                          qn_status_name(heard->refusal_status));
+    if (heard->refusal != NULL)
+        judge_refusal(heard, end);
+    else
+        judge_silence(is_done, end);
 }
 
 /* ---- start ----------------------------------------------------------------------------------- */
@@ -143,10 +163,16 @@ static bool has_refused(const struct stage *stage)
     return stage->heard.refusal != NULL;
 }
 
+/* Who gives an order gives it again. */
 static void act_command(struct stage *stage, struct operation_end *end)
 {
-    order(stage);
-    judge(stage, stage_run(stage, has_refused, ACT_MS), end);
+    bool is_done = false;
+
+    for (int tries = 0; tries < 3 && !is_done; tries++) {
+        order(stage);
+        is_done = stage_run(stage, has_refused, ACT_MS / 3);
+    }
+    judge(stage, is_done, end);
 }
 
 static void again_command(struct stage *stage, struct operation_end *end)
@@ -175,6 +201,17 @@ static void prepare_served(struct stage *stage)
     stage_open_all(stage);
     (void)stage_serve(stage); /* if not, `again` says so */
     stage->heard.refusal = NULL;
+}
+
+/* Loaded, and never searched: nothing is there for reuse. */
+static void prepare_loaded(struct stage *stage)
+{
+    struct qn_error error = {0};
+
+    stage_open_all(stage);
+    (void)stage_load(stage, ACT_MS, &error);
+    (void)stage_run(stage, has_loaded, ACT_MS);
+    (void)stage_run(stage, stage_never, 500);
 }
 
 /* The client hears why, whatever the node could not do. */
@@ -207,7 +244,7 @@ const struct operation agent_search = {
     .name = "agent search",
     .party = FAULT_PARTY_AGENT,
     .classes = BIT(FAULT_MALLOC) | BIT(FAULT_PUBLISH),
-    .prepare = prepare_served,
+    .prepare = prepare_loaded,
     .act = act_search,
     .again = again_search,
 };

@@ -2,6 +2,7 @@
 #include "tests/sim/sweep/case.h"
 
 #include "base/check.h"
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,19 +18,24 @@ static int64_t mapped_bytes(const struct stage *stage)
     return fault_held().mapped_bytes - stage->mapped_bytes_before;
 }
 
-static bool is_mapped_once(const struct stage *stage)
+static bool is_held_once(const struct stage *stage)
 {
-    return mapped_bytes(stage) == (int64_t)stage->scene->resident_bytes;
+    uint64_t resident_bytes = stage->scene->resident_bytes;
+
+    return mapped_bytes(stage) == (int64_t)resident_bytes &&
+           stage->ledger_bytes[0] + stage->ledger_bytes[1] == resident_bytes;
 }
 
-/* Every segment once, and not a page more: a source that was told to go is waited for. */
+/* Every segment once, and not a page more, on the host and in the ledgers: a source that was told
+ * to go is waited for. */
 static void check_served(struct stage *stage, struct operation_end *end)
 {
     if (!stage_serve(stage))
         operation_problem(end, "afterwards the collection is not served, or wrongly");
-    else if (!stage_run(stage, is_mapped_once, SETTLE_MS))
-        operation_problem(end, "afterwards %lld bytes are mapped, not %llu",
+    else if (!stage_run(stage, is_held_once, SETTLE_MS))
+        operation_problem(end, "afterwards mapped %lld, ledgers %llu, segments %llu bytes",
                           (long long)mapped_bytes(stage),
+                          (unsigned long long)(stage->ledger_bytes[0] + stage->ledger_bytes[1]),
                           (unsigned long long)stage->scene->resident_bytes);
 }
 
@@ -46,6 +52,11 @@ static void check_held(const struct fault_held *before, struct case_result *resu
                       (long long)(after.files_count - before->files_count));
 }
 
+static bool has_stopped(const struct stage *stage)
+{
+    return stage->coordinator == NULL || coordinator_failure(stage->coordinator) != NULL;
+}
+
 /* The operation under fault, and once more without. */
 static void act(struct stage *stage, const struct operation *operation,
                 const struct fault_plan *plan, struct case_result *result)
@@ -55,10 +66,10 @@ static void act(struct stage *stage, const struct operation *operation,
     operation->act(stage, &result->end);
     fault_disarm();
     result->has_fired = fault_fired_count() > 0;
-    if (stage->coordinator != NULL && coordinator_failure(stage->coordinator) != NULL)
+    if (has_stopped(stage))
         return;
-    if (operation->is_durable && stage->coordinator == NULL)
-        return;
+    if (plan->class == FAULT_COMMIT && result->has_fired)
+        operation_problem(&result->end, "went on after a commit that failed");
     operation->again(stage, &result->end);
     check_served(stage, &result->end);
 }
@@ -108,6 +119,7 @@ static void run_child(const struct scene *scene, const struct operation *operati
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
+        (void)signal(SIGABRT, SIG_DFL);
         CHECK(dup2(said_fd, STDERR_FILENO) >= 0);
         run_here(scene, operation, plan, result);
         _exit(0);

@@ -43,6 +43,11 @@ void fault_arm(const struct fault_plan *plan)
     fault.calls_count = fault.fired_count = fault.warnings_count = 0;
 }
 
+const struct fault_plan *fault_planned(void)
+{
+    return &fault.plan;
+}
+
 void fault_disarm(void)
 {
     fault.is_armed = false;

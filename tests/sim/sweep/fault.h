@@ -44,6 +44,7 @@ struct fault_plan {
 
 /* Sets the counters to 0 and arms. */
 void fault_arm(const struct fault_plan *plan);
+const struct fault_plan *fault_planned(void);
 /* Nothing fails any more; the counters stay. */
 void fault_disarm(void);
 /* Calls that failed since fault_arm. */

@@ -96,6 +96,12 @@ static void note_report(struct stage_heard *heard, const struct message *message
         heard->loaded_count = serving_count; /* receipts were lost */
 }
 
+static void note_ledger(struct stage *stage, const struct node_report *report)
+{
+    CHECK(report->node_id == 1 || report->node_id == 2);
+    stage->ledger_bytes[report->node_id - 1] = report->memory.ledger_bytes;
+}
+
 static void note(struct stage_heard *heard, const struct message *message)
 {
     switch (message->kind) {
@@ -130,7 +136,10 @@ static void on_heard(void *owner, struct bus_message *bytes)
 
     arena_init(&arena, LIMIT_DECODE_ARENA_BYTES);
     CHECK(codec_decode(bytes->bytes, bytes->size, &arena, &message, &error) == QN_STATUS_OK);
-    note(&stage->heard, &message);
+    if (message.kind == MESSAGE_NODE_REPORT)
+        note_ledger(stage, &message.node_report);
+    if (strcmp(message.sender, "node/1") == 0)
+        note(&stage->heard, &message);
     arena_done(&arena);
     bytes->release(bytes);
 }
@@ -138,8 +147,8 @@ static void on_heard(void *owner, struct bus_message *bytes)
 void stage_open(struct stage *stage, const struct scene *scene, bool is_durable)
 {
     struct qn_error error = {0};
-    const struct subject events = subject_event(STAGE_CLUSTER, 1);
-    const struct subject reports = subject_report(STAGE_CLUSTER, 1);
+    const struct subject events = subject_event_all(STAGE_CLUSTER);
+    const struct subject reports = subject_report_all(STAGE_CLUSTER);
 
     *stage = (struct stage){
         .scene = scene, .is_durable = is_durable, .mapped_bytes_before = fault_held().mapped_bytes};

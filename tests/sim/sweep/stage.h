@@ -32,7 +32,8 @@ struct stage {
     const struct scene *scene;
     struct stage_node nodes[2];
     struct transport ear;
-    struct stage_heard heard;
+    struct stage_heard heard; /* of node 1 */
+    uint64_t ledger_bytes[2]; /* of the last report of each node */
     int64_t mapped_bytes_before;
     bool is_durable; /* the coordinator's state is SQLite */
     struct state state;

@@ -4,9 +4,11 @@
 #include "base/check.h"
 #include "tests/sim/sweep/case.h"
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LABELS_MAX = 32, CALLS_MAX = 100000, LINE_COLUMNS = 80, INDENT_COLUMNS = 47 };
 
@@ -44,6 +46,21 @@ static const char usage[] =
     "  --at N             only the N-th call\n"
     "  --help\n";
 
+/* For on_end, which has no other way to them. */
+static struct {
+    char text[96];
+    struct scene scene;
+} running;
+
+/* A CHECK failed in this process, or somebody has seen enough. */
+static void on_end(int number)
+{
+    (void)number;
+    (void)!write(STDOUT_FILENO, running.text, strlen(running.text));
+    scene_close(&running.scene);
+    _exit(1);
+}
+
 static void tally(struct row *row, const struct operation_end *end)
 {
     size_t at = 0;
@@ -62,6 +79,9 @@ static bool sweep_one(const struct scene *scene, const struct operation *operati
 {
     struct case_result result;
 
+    (void)snprintf(running.text, sizeof running.text, "FAILED %s, %s %llu%s: the process ended\n",
+                   operation->name, fault_class_name(plan->class), (unsigned long long)plan->at,
+                   plan->is_sticky ? " and after" : "");
     case_run(scene, operation, plan, &result);
     if (!result.has_fired && result.end.problem[0] == '\0')
         return false;
@@ -179,14 +199,16 @@ static bool parse(int argc, char **argv, struct options *options)
 int main(int argc, char **argv)
 {
     struct options options = {0};
-    struct scene scene;
+    static const int ends[] = {SIGABRT, SIGINT, SIGPIPE, SIGTERM};
 
     if (!parse(argc, argv, &options)) {
         (void)fputs(usage, stderr);
         return 2;
     }
-    scene_open(&scene);
-    int code = sweep(&scene, &options);
-    scene_close(&scene);
+    scene_open(&running.scene);
+    for (size_t i = 0; i < COUNT_OF(ends); i++)
+        (void)signal(ends[i], on_end);
+    int code = sweep(&running.scene, &options);
+    scene_close(&running.scene);
     return code;
 }
