@@ -95,6 +95,9 @@ static void note_term(struct world *world, const struct process *from,
         world_fail(world, "K9",
                    "start %u of %s commands with term %" PRIu64 ", which it used before",
                    from->incarnation, from->name, message->term);
+    const struct commands_author *other = &commands->authors[author == commands->authors ? 1 : 0];
+    if (author->term != message->term && other->term == message->term)
+        world->stats.terms_shared++;
     *author = (struct commands_author){message->term, from->incarnation};
     commands->term_max = message->term > commands->term_max ? message->term : commands->term_max;
 }
