@@ -25,7 +25,7 @@ unsigned rules_answering(const struct walk *walk, const struct situation *situat
 
 static unsigned boot_of_yes(uint16_t grounds, unsigned witness)
 {
-    return grounds >> (3 * witness) & 7u;
+    return (unsigned)grounds >> (3 * witness) & 7u;
 }
 
 static bool is_excusing_force(const struct walk *walk, const struct letter *letter,
