@@ -1,4 +1,4 @@
-add_library(agent_node_rig STATIC unit/agent_node_pair.c unit/agent_node_rig.c)
+add_library(agent_node_rig STATIC unit/agent_node_rig.c)
 target_link_libraries(agent_node_rig PUBLIC judgement_node cmocka)
 
 qnode_test(agent_life_test unit/agent_life_test.c LIBS judgement_node)
@@ -9,5 +9,4 @@ qnode_test(agent_node_command_test unit/agent_node_command_test.c LIBS agent_nod
 qnode_test(agent_node_load_test unit/agent_node_load_test.c LIBS agent_node_rig)
 qnode_test(agent_node_release_test unit/agent_node_release_test.c LIBS agent_node_rig)
 qnode_test(agent_node_tables_test unit/agent_node_tables_test.c LIBS agent_node_rig)
-qnode_test(agent_node_crossing_test unit/agent_node_crossing_test.c LIBS agent_node_rig)
 qnode_test(agent_node_model_test unit/agent_node_model_test.c LIBS agent_node_rig)

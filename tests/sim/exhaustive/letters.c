@@ -175,12 +175,14 @@ static void describe_command(const struct exhaust_command *command, unsigned ter
                        (unsigned)command->witness_epoch.version, command->witnesses[0]);
 }
 
-static void describe_ask(unsigned boot, unsigned nonce, char ret_text[16])
+/* The number tells something only where it meets those of another boot. */
+static void describe_ask(const struct exhaust_world *world, unsigned boot, unsigned nonce,
+                         char ret_text[16])
 {
-    if (nonce == LETTER_NONCE_VOID)
-        (void)snprintf(ret_text, 16, "a closed ask");
-    else
+    if (world->restarts > 0)
         (void)snprintf(ret_text, 16, "ask %u.%u", boot, nonce);
+    else
+        (void)snprintf(ret_text, 16, nonce == LETTER_NONCE_VOID ? "closed ask" : "ask");
 }
 
 void letter_describe(const struct letter *letter, const struct exhaust_world *world,
@@ -194,11 +196,11 @@ void letter_describe(const struct letter *letter, const struct exhaust_world *wo
         describe_command(&world->commands[letter->command], letter->term, ret_text);
         break;
     case LETTER_ASK:
-        describe_ask(letter->from_boot, letter->nonce, ask);
+        describe_ask(world, letter->from_boot, letter->nonce, ask);
         (void)snprintf(ret_text, 64, "%u -> %u: %s", from, to, ask);
         break;
     case LETTER_ANSWER:
-        describe_ask(letter->asker_boot, letter->nonce, ask);
+        describe_ask(world, letter->asker_boot, letter->nonce, ask);
         (void)snprintf(ret_text, 64, "%u -> %u: to %s: %s %u.%u", from, to, ask,
                        qn_copy_state_name((enum qn_copy_state)letter->copy_state),
                        letter->epoch_term, letter->epoch_version);

@@ -21,11 +21,25 @@ unsigned rules_answering(const struct walk *walk, const struct situation *situat
     return answering;
 }
 
+/* Copies that can still come to answer: a DRAINING one serves again when its release is held. */
+static unsigned left(const struct walk *walk, const struct situation *situation)
+{
+    unsigned count = 0;
+
+    for (unsigned n = 0; n < walk->world->nodes; n++) {
+        const struct sight *sight = see(walk, situation, n);
+
+        count +=
+            rules_answers(sight) || (sight->copy_state == QN_COPY_DRAINING && !sight->unmapping);
+    }
+    return count;
+}
+
 /* ---- grounds --------------------------------------------------------------------------------- */
 
 static unsigned boot_of_yes(uint16_t grounds, unsigned witness)
 {
-    return grounds >> (3 * witness) & 7u;
+    return (unsigned)grounds >> (3 * witness) & 7u;
 }
 
 static bool is_excusing_force(const struct walk *walk, const struct letter *letter,
@@ -113,6 +127,8 @@ const char *rules_judge(const struct walk *walk, const struct rules_step *step,
         return "a copy is unmapped before its last reader is gone";
     if ((!stops && !unmaps) || rules_answering(walk, after) > 0 ||
         is_excused(walk, after, step->node, walk->world->nodes))
+        return NULL;
+    if (walk->for_good && (!unmaps || left(walk, after) > 0))
         return NULL;
     return unmaps ? "the last copy is unmapped, and none answers searches"
                   : "the last copy stops answering searches";

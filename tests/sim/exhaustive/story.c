@@ -80,7 +80,8 @@ void story_print(const struct walk *walk)
     CHECK(links != NULL);
     for (struct walk_link link = walk->broken_by; left > 0; link = walk->links[link.parent])
         links[--left] = link;
-    printf("The shortest schedule that breaks a rule (ask B.N: ask N of the asker's boot B):\n");
+    printf("The shortest schedule that breaks a rule%s:\n",
+           walk->world->restarts > 0 ? " (ask B.N: of the asker's boot B)" : "");
     print_head(walk);
     printf("%4d  %-*s  ", 0, WHAT_COLUMNS - 4, "the start");
     print_states(walk, &walk->situations[0]);

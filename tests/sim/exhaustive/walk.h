@@ -35,6 +35,7 @@ struct walk_link {
 
 struct walk {
     const struct exhaust_world *world;
+    bool for_good; /* judge only the unmapping of the very last copy */
     struct bench *bench;
     struct situation *situations;
     struct walk_link *links;

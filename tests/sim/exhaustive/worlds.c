@@ -73,8 +73,23 @@ static const struct exhaust_world worlds[] = {
                       .witness_epoch = EPOCH(1)}},
         .commands_count = 4,
         .repeats = 1,
-        .resends = 0,
         .restarts = 1,
+    },
+    {
+        .name = "killed-twice",
+        .about = "two kills, both nodes load again, and each is told to go",
+        .nodes = 2,
+        .commands = {{RELEASE(1, 2)},
+                     {LOAD(1, 2)},
+                     {LOAD(2, 2)},
+                     {RELEASE(2, 1)},
+                     {.verb = EXHAUST_RELEASE,
+                      .to = 1,
+                      .epoch = EPOCH(2),
+                      .witnesses = {2},
+                      .witness_epoch = EPOCH(1)}},
+        .commands_count = 5,
+        .restarts = 2,
     },
     {
         .name = "forced",
@@ -132,7 +147,7 @@ static const struct exhaust_world worlds[] = {
         .nodes = 3,
         .commands = {{RELEASE(1, 2)}, {RELEASE(2, 3)}, {RELEASE(3, 1)}},
         .commands_count = 3,
-        .losses = 0,
+        .losses = 1,
         .repeats = 1,
         .resends = 1,
     },
@@ -156,6 +171,15 @@ static const struct exhaust_world worlds[] = {
                       .witnesses = {1, 2},
                       .witness_epoch = EPOCH(1)}},
         .commands_count = 3,
+        .losses = 1,
+    },
+    {
+        .name = "each",
+        .about = "three nodes, told to go by one witness and then by another",
+        .nodes = 3,
+        .commands =
+            {{RELEASE(1, 2)}, {RELEASE(1, 3)}, {RELEASE(2, 3)}, {RELEASE(2, 1)}, {RELEASE(3, 1)}},
+        .commands_count = 5,
     },
     {
         .name = "ring-restarted",
@@ -163,6 +187,7 @@ static const struct exhaust_world worlds[] = {
         .nodes = 3,
         .commands = {{RELEASE(1, 2)}, {RELEASE(2, 3)}, {RELEASE(3, 1)}},
         .commands_count = 3,
+        .repeats = 1,
         .restarts = 1,
     },
     {
@@ -171,7 +196,7 @@ static const struct exhaust_world worlds[] = {
         .nodes = 3,
         .commands = {{RELEASE(1, 2)}, {RELEASE(2, 3)}, {RELEASE(3, 1)}, {FORCE(2)}},
         .commands_count = 4,
-        .resends = 1,
+        .repeats = 1,
     },
 };
 
