@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One world, from one seed, in one thread.
  *
- * A world is a coordinator, a few agents, a few clients and an operator on a bus. Agents,
- * coordinator and client library are the production code whole (agent.h, coordinator.h, search.h);
- * they know each other only through encoded bytes on net.c. What they need from outside they get
- * through the four ports and the coordinator's state port, and behind each port stands a file of
- * this folder: net.c, disk.c, clock.c, executor.c, state_memory.c; the library's calls block, each
- * on a fiber (seams.c). Nothing here looks into a process; checkers see what is published, what is
- * mapped and what is durable.
+ * A world is a coordinator (at times two), a few agents, a few clients and an operator on a bus.
+ * Agents and coordinator are the production code whole (agent.h, coordinator.h), clients are the
+ * client library whole, on fibers (seams.c); they know each other only through encoded bytes on
+ * net.c. What they need from outside they get through the four ports and the coordinator's state
+ * port, and behind each port stands a file of this folder: net.c, disk.c, clock.c, executor.c,
+ * state_memory.c; heap.c stands before malloc. Checkers see what is published, what is mapped and
+ * what is durable; inside.c alone looks into a process.
  *
  * Time is a heap of events (timeline.c). Whatever happens, happens in an event: a delivery, a turn
  * of a process, a task of an executor, a search, a move, a kill. The same seed gives the same
@@ -15,12 +15,9 @@
  * each part, so that a change in one part leaves the others' draws alone. Every step leaves a line
  * in the trace; its hash tells whether two lives were the same.
  *
- * A life has four parts:
- *     birth     sizes and fault rates are drawn, rows made, segments written by the production
- * writer safety    faults are on; searches are compared with brute force; copies are watched
- * (K1..K3, K5) liveness  faults are off, everything that was killed is back; within
- * WORLD_CONVERGE_MS the world must have settled (K4), and from then on every search must be
- * COMPLETE death     all processes are closed; every byte that was mapped must have come back (K3)
+ * A life: birth (sizes and rates are drawn, segments written by the production writer); safety
+ * (faults are on); healing, after which the world must settle within WORLD_CONVERGE_MS (K4); calm
+ * (calm.c: moves and searches with nothing in their way); death (every mapped byte comes back).
  *
  * A kill -9 cuts the ports of a process at once (process.c), also in the middle of a step: between
  * a commit and the message that follows it, between two messages, before an unmapping. The code
