@@ -81,6 +81,9 @@ static void check_missing(struct world *world, const struct collection *collecti
     }
     if (result->verdict == QN_VERDICT_PARTIAL && result->missing_count == 0)
         world_fail(world, "K6", "PARTIAL, and nothing is missing");
+    if (result->verdict == QN_VERDICT_COMPLETE && result->missing_count > 0)
+        world_fail(world, "K1", "COMPLETE, and segment %" PRId64 " is missing",
+                   result->missing[0].segment_id);
 }
 
 void checkers_on_result(struct world *world, const struct qn_search_request *request,

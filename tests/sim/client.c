@@ -135,8 +135,9 @@ static void draw_request(struct sim_search *search, struct prng *prng)
     const struct collection *collection =
         &search->client->world->collections[search->collection_number];
     struct qn_search_request *request = &search->request;
-    bool is_coarse = prng_below(prng, 2) == 0, is_wide = prng_below(prng, 8) == 0;
     uint32_t payload_bytes = search->client->world->options.payload_bytes;
+    bool is_coarse = prng_below(prng, 2) == 0,
+         is_wide = prng_below(prng, payload_bytes > 0 ? 2 : 8) == 0;
 
     *request = (struct qn_search_request){
         .collection_id = collection->collection_id,

@@ -113,6 +113,37 @@ static void note_force(struct world *world, int64_t node_id, const struct messag
     }
 }
 
+static bool was_asked_to_load(struct commands *commands, int64_t node_id, int64_t segment_id,
+                              struct qn_epoch epoch, uint64_t boot)
+{
+    struct command command = {COMMAND_LOAD, node_id, segment_id, epoch, 0, 0};
+    bool is_told = was_told(commands, &command, 0);
+
+    command.boot = boot;
+    return is_told || was_told(commands, &command, 0);
+}
+
+bool commands_may_serve(struct world *world, int64_t node_id, int64_t segment_id,
+                        struct qn_epoch epoch)
+{
+    return was_asked_to_load(&world->commands, node_id, segment_id, epoch,
+                             world->observer.agents[node_id - 1].boot);
+}
+
+static void check_expiry(struct world *world, const struct process *from,
+                         const struct message *message)
+{
+    struct not_after not_after =
+        message->kind == MESSAGE_LOAD_SEGMENTS ? message->load_segments.not_after
+        : message->kind == MESSAGE_CHANGE_INFO ? message->change_info.not_after
+                                               : message->release_segments.not_after;
+
+    if (from->kind == PROCESS_COORDINATOR && message->kind != MESSAGE_REPORT_REQUEST &&
+        not_after.boot == 0)
+        world_fail(world, "K9", "%s sends %s that never expires", from->name,
+                   message_kind_name(message->kind));
+}
+
 void commands_note(struct world *world, const struct process *from, int64_t node_id,
                    const struct message *message)
 {
@@ -121,6 +152,7 @@ void commands_note(struct world *world, const struct process *from, int64_t node
     const struct release_segments *release = &message->release_segments;
 
     note_term(world, from, message);
+    check_expiry(world, from, message);
     if (message->kind == MESSAGE_RELEASE_SEGMENTS)
         note_force(world, node_id, message);
     if (message->kind == MESSAGE_CHANGE_INFO)
@@ -128,7 +160,7 @@ void commands_note(struct world *world, const struct process *from, int64_t node
     for (size_t i = 0; message->kind == MESSAGE_LOAD_SEGMENTS && i < load->segments_count; i++)
         tell(commands,
              &(struct command){COMMAND_LOAD, node_id, load->segments[i].segment_id,
-                               load->segments[i].epoch, 0, 0},
+                               load->segments[i].epoch, 0, load->not_after.boot},
              UINT64_MAX);
     for (size_t i = 0; message->kind == MESSAGE_RELEASE_SEGMENTS && i < release->segments_count;
          i++)
@@ -189,8 +221,17 @@ static void check_loaded(struct world *world, const struct process *agent,
                               .segment_id = message->segment_loaded.segment_id,
                               .epoch = message->segment_loaded.epoch};
 
-    if (!was_told(&world->commands, &command, 0))
-        fail(world, agent, message, &command, "which nobody commanded");
+    if (!was_asked_to_load(&world->commands, agent->node_id, command.segment_id, command.epoch,
+                           message->boot))
+        fail(world, agent, message, &command, "which nobody commanded to this boot");
+    int index = world_segment_index(world, command.segment_id);
+    const struct observed_agent *observed = &world->observer.agents[agent->index - 1];
+    if (index >= 0 && !message->segment_loaded.adopted &&
+        qn_epoch_compare(command.epoch, observed->released[index]) <= 0)
+        fail(world, agent, message, &command, "and a newer copy of it was released before");
+    if (index >= 0 && message->segment_loaded.adopted &&
+        qn_epoch_compare(command.epoch, observed->loaded[index]) <= 0)
+        fail(world, agent, message, &command, "and it did not become newer");
     command.verb = COMMAND_RELEASED;
     command.boot = message->boot;
     if (was_told(&world->commands, &command, 0))

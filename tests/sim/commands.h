@@ -42,5 +42,8 @@ void commands_forget_terms(struct commands *commands, const struct process *coor
 /* Any message of an agent. */
 void commands_check(struct world *world, const struct process *agent,
                     const struct message *message);
+/* Its present boot was asked to load at that epoch. */
+bool commands_may_serve(struct world *world, int64_t node_id, int64_t segment_id,
+                        struct qn_epoch epoch);
 
 #endif

@@ -7,11 +7,15 @@
 
 enum { EDITOR_COPIES = 2, EDITOR_PAGES_MAX = 3 };
 
-static const struct qn_epoch editor_epoch = {1, 1};
-
 static struct collection *edited(struct world *world)
 {
     return &world->collections[world->options.collections];
+}
+
+/* Copies are wanted anew, at a newer epoch, after some editions: agents adopt what they hold. */
+static struct qn_epoch epoch_of(struct world *world)
+{
+    return (struct qn_epoch){1, 1 + edited(world)->readable_version / 8};
 }
 
 static void publish(struct world *world, struct subject subject, struct message *message)
@@ -47,7 +51,7 @@ static void order_load(struct world *world, size_t segment_number, unsigned copy
         .content_hash = segment->content_hash,
         .mem_size = segment->resident_bytes,
         .num_rows = segment->rows_count,
-        .epoch = editor_epoch,
+        .epoch = epoch_of(world),
         .state = segment->state,
     };
     struct message message = {
@@ -99,7 +103,7 @@ static void publish_view(struct world *world)
             continue;
         for (unsigned c = 0; c < EDITOR_COPIES; c++)
             copies[*count][c] = (struct view_copy){
-                .node_id = node_of(world, s, c), .epoch = editor_epoch, .replica = ""};
+                .node_id = node_of(world, s, c), .epoch = epoch_of(world), .replica = ""};
         items[*count] = (struct view_item){.segment_id = segment->segment_id,
                                            .partition_id = segment->partition_id,
                                            .num_rows = segment->rows_count,

@@ -52,6 +52,10 @@ static void check_released(struct world *world, const struct process *agent, str
     bool was_leaving = leave->is_leaving;
 
     leave->is_leaving = false;
+    if (was_leaving && qn_epoch_compare(leave->epoch, released->epoch) != 0)
+        world_fail(world, "K10",
+                   "%s released segment %" PRId64 " at another epoch than was leaving", agent->name,
+                   released->segment_id);
     if (!was_leaving || released->ground != GROUND_MOVED ||
         (leave->grants_count >= LEAVES_GRANTS && leave->is_granted))
         return;
@@ -71,7 +75,9 @@ void leaves_check(struct world *world, const struct process *agent, const char *
     case MESSAGE_LEAVING:
         leave = find(world, number, message->leaving.segment_id);
         if (leave != NULL && strstr(subject, ".event.") != NULL)
-            *leave = (struct leave){.is_leaving = true, .since_us = world->timeline.now_us};
+            *leave = (struct leave){.is_leaving = true,
+                                    .epoch = message->leaving.epoch,
+                                    .since_us = world->timeline.now_us};
         break;
     case MESSAGE_COPY_STATUS_REQUEST:
         leave = find(world, number, message->copy_status_request.segment_id);

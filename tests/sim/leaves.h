@@ -13,6 +13,7 @@ struct process;
 /* Of one copy. */
 struct leave {
     bool is_leaving;
+    struct qn_epoch epoch; /* of the copy that said so */
     uint64_t since_us;
     uint64_t nonce;  /* of the newest ask */
     bool is_granted; /* and a witness answered SERVING to it */

@@ -55,6 +55,23 @@ static void release_delivery(struct bus_message *message)
     free(message);
 }
 
+/* What the bus holds for a subject reaches who listens there when it arrives: also a process that
+ * was started again meanwhile. */
+static void find_again(struct net_delivery *delivery)
+{
+    struct net *net = delivery->net;
+
+    for (size_t i = 0; i < net->subscriptions_count; i++) {
+        const struct net_subscription *to = &net->subscriptions[i];
+        if (to->process != delivery->to || !net_matches(to->pattern, delivery->subject))
+            continue;
+        delivery->incarnation = to->process->incarnation;
+        delivery->on_message = to->on_message;
+        delivery->owner = to->owner;
+        return;
+    }
+}
+
 static void deliver(void *owner, uint64_t tag)
 {
     struct net_delivery *delivery = owner;
@@ -62,6 +79,8 @@ static void deliver(void *owner, uint64_t tag)
 
     (void)tag;
     unlink_delivery(delivery);
+    if (to->is_alive && to->incarnation != delivery->incarnation)
+        find_again(delivery);
     if (delivery->is_lost || !to->is_alive || to->incarnation != delivery->incarnation) {
         free(delivery);
         return;

@@ -36,10 +36,29 @@ static void note_copies(struct observed_agent *agent, const struct node_report *
             .mem_size = segment->mem_size,
         };
     }
-    agent->list_digest = report->copies_digest;
 }
 
-static void note_report(struct observed_agent *agent, const struct message *message)
+/* K7: other copies, another digest; else nobody would ask for a list that was lost. */
+static void check_digest(struct world *world, struct observed_agent *agent,
+                         const struct node_report *report)
+{
+    uint64_t hash = 1;
+
+    for (size_t i = 0; i < agent->copies_count; i++) {
+        const struct observed_copy *copy = &agent->copies[i];
+        uint64_t words[] = {hash, (uint64_t)copy->segment_id, (uint64_t)copy->state,
+                            copy->epoch.term, copy->epoch.version};
+        hash = hash64(words, sizeof words);
+    }
+    if (agent->list_hash != 0 && agent->list_hash != hash &&
+        agent->list_digest == report->copies_digest)
+        world_fail(world, "K7", "node %" PRId64 " lists other copies under the same digest",
+                   report->node_id);
+    agent->list_hash = hash;
+}
+
+static void note_report(struct world *world, struct observed_agent *agent,
+                        const struct message *message)
 {
     const struct node_report *report = &message->node_report;
 
@@ -49,8 +68,12 @@ static void note_report(struct observed_agent *agent, const struct message *mess
     agent->ledger_bytes = report->memory.ledger_bytes;
     agent->reserved_bytes = report->memory.reserved_bytes;
     agent->budget_bytes = report->memory.budget_bytes;
-    if (report->has_copies)
-        note_copies(agent, report);
+    if (!report->has_copies)
+        return;
+    note_copies(agent, report);
+    if (report->page + 1 == report->pages)
+        check_digest(world, agent, report);
+    agent->list_digest = report->copies_digest;
 }
 
 bool observer_view_is_empty(const struct observer *observer, int collection_number,
@@ -131,6 +154,7 @@ static void check_answer(struct world *world, const struct process *from, const 
     const struct observed_agent *agent = &world->observer.agents[from->index - 1];
     uint64_t hash;
     const struct observed_request *request = request_slot(&world->observer, subject, &hash);
+    size_t epochs_count = 0;
 
     world->stats.searches_shed += answer->status == QN_STATUS_BUSY ? 1 : 0;
     for (uint32_t i = 0; request->reply_hash == hash && i < request->segments_count; i++) {
@@ -139,6 +163,14 @@ static void check_answer(struct world *world, const struct process *from, const 
         if (is_covered && (index < 0 || !agent->serves[index]))
             world_fail(world, "K2", "%s answers for segment %" PRId64 ", which it does not serve",
                        from->name, request->segment_ids[i]);
+        if (!is_covered)
+            continue;
+        struct qn_epoch epoch = answer->epochs[epochs_count++];
+        if (!commands_may_serve(world, from->node_id, request->segment_ids[i], epoch))
+            world_fail(world, "K2",
+                       "%s answers for segment %" PRId64 " at epoch (%" PRIu64 ", %" PRIu64
+                       "), which nobody asked it to load",
+                       from->name, request->segment_ids[i], epoch.term, epoch.version);
     }
 }
 
@@ -153,11 +185,16 @@ static void note_receipt(struct world *world, struct observed_agent *agent,
         world->stats.loads += message->segment_loaded.adopted ? 0 : 1;
         if (index >= 0)
             agent->serves[index] = true;
+        if (index >= 0 && qn_epoch_compare(agent->loaded[index], message->segment_loaded.epoch) < 0)
+            agent->loaded[index] = message->segment_loaded.epoch;
         break;
     case MESSAGE_SEGMENT_RELEASED:
         index = world_segment_index(world, message->segment_released.segment_id);
         if (index >= 0)
             agent->serves[index] = false;
+        if (index >= 0 &&
+            qn_epoch_compare(agent->released[index], message->segment_released.epoch) < 0)
+            agent->released[index] = message->segment_released.epoch;
         world->stats.releases++;
         break;
     case MESSAGE_LOAD_FAILED:
@@ -195,7 +232,7 @@ static void note(struct world *world, const struct process *from, const char *su
     if (message->kind == MESSAGE_SEARCH_ANSWER)
         check_answer(world, from, subject, &message->search_answer);
     if (message->kind == MESSAGE_NODE_REPORT)
-        note_report(agent, message);
+        note_report(world, agent, message);
     if (strstr(subject, ".event.") != NULL)
         note_receipt(world, agent, message);
 }

@@ -28,12 +28,15 @@ struct observed_copy {
 /* Of one agent. */
 struct observed_agent {
     uint64_t boot, uptime_ms, report_number, digest, list_digest;
+    uint64_t list_hash; /* of (id, state, epoch) of the copies listed last; 0: none yet */
     uint64_t ledger_bytes, reserved_bytes, budget_bytes;
     struct observed_copy copies[OBSERVER_COPIES_MAX];
     size_t copies_count;
     /* By segment index: this process said Loaded and has not unmapped it since. */
     bool serves[OBSERVER_SEGMENTS_MAX];
     struct leave leaves[OBSERVER_SEGMENTS_MAX];
+    struct qn_epoch released[OBSERVER_SEGMENTS_MAX]; /* the newest of this boot */
+    struct qn_epoch loaded[OBSERVER_SEGMENTS_MAX];   /* likewise */
 };
 
 struct observed_view {

@@ -75,9 +75,18 @@ struct options options_from(struct prng *prng)
         options.full_per_mille = sometimes(prng, 4, 1, 100);
     }
     options.rogue_every_ms = sometimes(prng, 2, 500, 4000);
-    options.payload_bytes = sometimes(prng, 2, 8192, 16384);
+    options.payload_bytes = sometimes(prng, 2, 4500, 12000);
     options.edition_every_ms = sometimes(prng, 2, 100, 800);
     draw_late_comers(&options, prng);
+    /* Long answers torn in transit, and answered again by an agent that has room for less. */
+    if (prng_below(prng, 8) == 0) {
+        options.payload_bytes = between(prng, 4500, 6000);
+        options.lost_per_mille = between(prng, 100, 300);
+        options.full_per_mille = between(prng, 200, 600);
+        options.search_max_us = options.load_max_us = 3000;
+        options.segments_max = OPTIONS_SEGMENTS_MAX;
+        options.rows_max = 60;
+    }
     return options;
 }
 
