@@ -61,8 +61,12 @@ static uint8_t less(uint8_t faults)
     return faults > 0 ? (uint8_t)(faults - 1) : 0;
 }
 
+struct sums {
+    size_t situations, steps, real_steps, excused, replays, passed, failed;
+};
+
 /* True: no rule was broken. */
-static bool live(const struct exhaust_world *world, bool for_good, size_t *situations_sum)
+static bool live(const struct exhaust_world *world, bool for_good, struct sums *sums)
 {
     struct walk walk;
     char bound[32];
@@ -74,7 +78,11 @@ static bool live(const struct exhaust_world *world, bool for_good, size_t *situa
                    world->resends, world->restarts);
     printf("%-15s %5u  %-11s %9zu %5zu %8zu %8zu %10d\n", world->name, world->nodes, bound,
            walk.count, walk.depth, walk.ends, walk.lost_ends, walk.violation != NULL);
-    *situations_sum += walk.count;
+    sums->situations += walk.count;
+    sums->steps += walk.transitions;
+    sums->real_steps += bench_steps_count(walk.bench);
+    sums->excused += walk.excused;
+    sums->replays += walk.replays;
     if (walk.doubt != NULL)
         printf("broken: %s\n", walk.doubt);
     else if (walk.violation != NULL)
@@ -83,9 +91,19 @@ static bool live(const struct exhaust_world *world, bool for_good, size_t *situa
     return walk.violation == NULL;
 }
 
+static void print_sums(const struct sums *sums)
+{
+    printf("%zu states, %zu steps (%zu runs of node_step made them),\n", sums->situations,
+           sums->steps, sums->real_steps);
+    printf("%zu of them lost all by a kill or FORCE; %zu schedules lived again\n", sums->excused,
+           sums->replays);
+    printf("%zu worlds: %zu passed, %zu failed\n", sums->passed + sums->failed, sums->passed,
+           sums->failed);
+}
+
 int main(int argc, char **argv)
 {
-    size_t situations = 0, passed = 0, failed = 0;
+    struct sums sums = {0};
     struct arguments arguments;
 
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
@@ -112,12 +130,11 @@ int main(int argc, char **argv)
             world.repeats = less(world.repeats);
             world.resends = less(world.resends);
         }
-        if (live(&world, arguments.for_good, &situations))
-            passed++;
+        if (live(&world, arguments.for_good, &sums))
+            sums.passed++;
         else
-            failed++;
+            sums.failed++;
     }
-    printf("%zu states in %zu worlds: %zu passed, %zu failed\n", situations, passed + failed,
-           passed, failed);
-    return failed > 0 || passed == 0;
+    print_sums(&sums);
+    return sums.failed > 0 || sums.passed == 0;
 }

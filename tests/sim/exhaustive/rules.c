@@ -114,19 +114,20 @@ static bool is_read(const struct walk *walk, const struct situation *situation, 
     return false;
 }
 
-const char *rules_judge(const struct walk *walk, const struct rules_step *step,
-                        struct situation *after)
+const char *rules_judge(const struct walk *walk, struct rules_step *step, struct situation *after)
 {
     const struct sight *before = see(walk, step->before, step->node);
     const struct sight *now = see(walk, after, step->node);
-    bool stops = rules_answers(before) && !rules_answers(now) && !step->restarts;
+    bool stops = rules_answers(before) && !rules_answers(now);
     bool unmaps = step->outcome->unmaps && before->copy_state != QN_COPY_LOADING;
 
     note_grounds(walk, step, now, &after->grounds[step->node]);
     if (unmaps && is_read(walk, after, step->node))
         return "a copy is unmapped before its last reader is gone";
-    if ((!stops && !unmaps) || rules_answering(walk, after) > 0 ||
-        is_excused(walk, after, step->node, walk->world->nodes))
+    if ((!stops && !unmaps) || rules_answering(walk, after) > 0)
+        return NULL;
+    step->is_excused = step->restarts || is_excused(walk, after, step->node, walk->world->nodes);
+    if (step->is_excused)
         return NULL;
     if (walk->for_good && (!unmaps || left(walk, after) > 0))
         return NULL;

@@ -37,11 +37,11 @@ struct rules_step {
     const struct letter *letter; /* NULL: time or a kill */
     bool restarts;
     const struct outcome *outcome;
+    bool is_excused; /* result: none answers, by a kill or FORCE */
 };
 
 /* NULL, or the rule that is broken. Writes the node's grounds in `after`, whose images are new. */
-const char *rules_judge(const struct walk *walk, const struct rules_step *step,
-                        struct situation *after);
+const char *rules_judge(const struct walk *walk, struct rules_step *step, struct situation *after);
 /* Nothing can happen any more in this situation. */
 const char *rules_judge_end(const struct walk *walk, const struct situation *situation);
 bool rules_answers(const struct sight *sight);

@@ -148,6 +148,7 @@ static void befall(struct walk *walk, struct situation *after, struct walk_link 
     for (unsigned i = 0; i < outcome->sent_count; i++)
         post(after, outcome->sent[i]);
     reach(walk, after, link, rules_judge(walk, &step, after));
+    walk->excused += step.is_excused;
 }
 
 static void choose_for_letter(struct walk *walk, uint32_t parent, unsigned i)

@@ -44,8 +44,9 @@ struct walk {
     size_t index_slots;
     size_t depth, transitions;
     size_t ends, moved_ends, lost_ends; /* moved: some copies went, some are left */
-    size_t replays;
-    size_t limit;            /* situations at most; more is a failure */
+    size_t excused;                     /* steps after which none answers, by a kill or FORCE */
+    size_t replays;                     /* schedules lived again */
+    size_t limit;                       /* situations at most; more is a failure */
     const char *doubt;       /* what was broken is the walk, not a rule: there is no schedule */
     const char *violation;   /* the rule that is broken, or NULL */
     struct situation broken; /* the situation that breaks it */
