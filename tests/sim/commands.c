@@ -6,7 +6,12 @@
 #include "tests/sim/world.h"
 #include <inttypes.h>
 
-enum command_verb { COMMAND_LOAD = 1, COMMAND_RELEASE = 2, COMMAND_RELEASED = 3 };
+enum command_verb {
+    COMMAND_LOAD = 1,
+    COMMAND_RELEASE = 2,
+    COMMAND_RELEASED = 3,
+    COMMAND_SERVED = 4,
+};
 
 /* No padding: hashed whole. */
 struct command {
@@ -128,6 +133,36 @@ bool commands_may_serve(struct world *world, int64_t node_id, int64_t segment_id
 {
     return was_asked_to_load(&world->commands, node_id, segment_id, epoch,
                              world->observer.agents[node_id - 1].boot);
+}
+
+bool commands_has_served(struct world *world, int64_t node_id, int64_t segment_id,
+                         struct qn_epoch epoch)
+{
+    return was_told(&world->commands,
+                    &(struct command){COMMAND_SERVED, node_id, segment_id, epoch, 0, 0}, 0);
+}
+
+/* By a receipt, or by a list (a receipt may be missing for want of memory). */
+static void note_served(struct world *world, const struct process *agent,
+                        const struct message *message)
+{
+    struct command command = {.verb = COMMAND_SERVED, .node_id = agent->node_id};
+    const struct node_report *report = &message->node_report;
+
+    if (message->kind == MESSAGE_SEGMENT_LOADED) {
+        command.segment_id = message->segment_loaded.segment_id;
+        command.epoch = message->segment_loaded.epoch;
+        tell(&world->commands, &command, UINT64_MAX);
+    }
+    for (size_t i = 0;
+         message->kind == MESSAGE_NODE_REPORT && report->has_copies && i < report->copies_in_page;
+         i++) {
+        if (report->copies[i].segment.copy_state < QN_COPY_SERVING)
+            continue;
+        command.segment_id = report->copies[i].segment.segment_id;
+        command.epoch = report->copies[i].segment.epoch;
+        tell(&world->commands, &command, UINT64_MAX);
+    }
 }
 
 static void check_expiry(struct world *world, const struct process *from,
@@ -255,6 +290,7 @@ void commands_check(struct world *world, const struct process *agent, const stru
     /* A search is answered with the term of its arrival: workers do not look again. */
     if (message->kind != MESSAGE_SEARCH_ANSWER)
         check_memory(world, agent, message);
+    note_served(world, agent, message);
     if (message->kind == MESSAGE_LEAVING)
         check_leaving(world, agent, message);
     if (message->kind == MESSAGE_SEGMENT_LOADED)

@@ -42,6 +42,9 @@ void commands_forget_terms(struct commands *commands, const struct process *coor
 /* Any message of an agent. */
 void commands_check(struct world *world, const struct process *agent,
                     const struct message *message);
+/* The agent said, in whatever boot, that it serves the copy. */
+bool commands_has_served(struct world *world, int64_t node_id, int64_t segment_id,
+                         struct qn_epoch epoch);
 /* Its present boot was asked to load at that epoch. */
 bool commands_may_serve(struct world *world, int64_t node_id, int64_t segment_id,
                         struct qn_epoch epoch);

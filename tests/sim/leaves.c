@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAVES_GRANTS = 2 };
+enum { LEAVES_GRANTS = 2, LEAVES_GRACE_US = 1000 * (LIMIT_RELEASE_GRACE_MS - 1) };
 
 static struct leave *find(struct world *world, unsigned agent_number, int64_t segment_id)
 {
@@ -56,6 +56,9 @@ static void check_released(struct world *world, const struct process *agent, str
         world_fail(world, "K10",
                    "%s released segment %" PRId64 " at another epoch than was leaving", agent->name,
                    released->segment_id);
+    if (was_leaving && process_clock_us(agent) - leave->since_clock_us < LEAVES_GRACE_US)
+        world_fail(world, "K10", "%s released segment %" PRId64 " before its grace was over",
+                   agent->name, released->segment_id);
     if (!was_leaving || released->ground != GROUND_MOVED ||
         (leave->grants_count >= LEAVES_GRANTS && leave->is_granted))
         return;
@@ -77,7 +80,8 @@ void leaves_check(struct world *world, const struct process *agent, const char *
         if (leave != NULL && strstr(subject, ".event.") != NULL)
             *leave = (struct leave){.is_leaving = true,
                                     .epoch = message->leaving.epoch,
-                                    .since_us = world->timeline.now_us};
+                                    .since_us = world->timeline.now_us,
+                                    .since_clock_us = process_clock_us(agent)};
         break;
     case MESSAGE_COPY_STATUS_REQUEST:
         leave = find(world, number, message->copy_status_request.segment_id);

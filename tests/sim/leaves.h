@@ -13,10 +13,10 @@ struct process;
 /* Of one copy. */
 struct leave {
     bool is_leaving;
-    struct qn_epoch epoch; /* of the copy that said so */
-    uint64_t since_us;
-    uint64_t nonce;  /* of the newest ask */
-    bool is_granted; /* and a witness answered SERVING to it */
+    struct qn_epoch epoch;             /* of the copy that said so */
+    uint64_t since_us, since_clock_us; /* the second by the agent's own clock */
+    uint64_t nonce;                    /* of the newest ask */
+    bool is_granted;                   /* and a witness answered SERVING to it */
     uint32_t grants_count;
 };
 

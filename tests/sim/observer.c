@@ -215,6 +215,10 @@ static void note_receipt(struct world *world, struct observed_agent *agent,
 static void note(struct world *world, const struct process *from, const char *subject,
                  const struct message *message)
 {
+    if (message->kind == MESSAGE_COLLECTION_VIEW && from->kind == PROCESS_COORDINATOR)
+        published_view(world, from, &message->collection_view);
+    if (message->kind == MESSAGE_RELEASE_SEGMENTS && from->kind == PROCESS_COORDINATOR)
+        published_release(world, from, &message->release_segments);
     if (message->kind == MESSAGE_COLLECTION_VIEW)
         note_view(world, from, &message->collection_view);
     if (message->kind == MESSAGE_COORD_ANSWER && message->coord_answer.view != NULL)

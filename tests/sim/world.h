@@ -12,6 +12,7 @@
 #include "tests/sim/operator.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/process.h"
+#include "tests/sim/published.h"
 #include "tests/sim/stats.h"
 #include "tests/sim/trace.h"
 
@@ -34,6 +35,7 @@ struct world {
     struct operator operator;
     struct observer observer;
     struct commands commands;
+    struct published published[2]; /* of the first coordinator, of the rival */
     struct collection collections[OPTIONS_COLLECTIONS_MAX]; /* the editor's is the last */
     uint32_t collections_count;
     bool collection_was_released[OPTIONS_COLLECTIONS_MAX];

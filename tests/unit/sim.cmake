@@ -27,6 +27,7 @@ add_executable(qnode-sim
   sim/options.c
   sim/oracle.c
   sim/process.c
+  sim/published.c
   sim/rival.c
   sim/rogue.c
   sim/seams.c
