@@ -120,7 +120,7 @@ void agent_receive(struct agent *agent, enum inbox_kind inbox, struct bus_messag
         receive_decoded(agent, inbox, &decoded);
     } else if (inbox == INBOX_CONTROL && decoded.kind != MESSAGE_NONE &&
                agent_admits(agent, inbox, &decoded)) {
-        /* Without memory it is no fault of the sender's. */
+        /* Without memory it is no fault of the sender's (or it wants more than a message may). */
         status = status == QN_STATUS_NO_MEMORY ? status : QN_STATUS_INVALID;
         agent_refuse_command(agent, &decoded, status, error.text);
     } else {

@@ -111,6 +111,7 @@ void api_on_request(struct core *core, const struct message *request)
             api_answer(core, request, QN_STATUS_BUSY, "starting");
         return;
     case COORD_GET_VIEW:
+    case COORD_LIST_SEGMENTS:
         /* Another coordinator may have what we do not: until we command, we deny nothing. */
         if (core->phase == CORE_ACTIVE)
             api_list(core, request);
@@ -118,7 +119,6 @@ void api_on_request(struct core *core, const struct message *request)
             api_answer(core, request, QN_STATUS_BUSY, "starting");
         return;
     case COORD_LIST_NODES:
-    case COORD_LIST_SEGMENTS:
     case COORD_LIST_COLLECTIONS:
     case COORD_LIST_MOVES:
         api_list(core, request);

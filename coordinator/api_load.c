@@ -258,12 +258,13 @@ static enum qn_status choose_nodes(const struct core *core, const struct coord_r
 /* A node that holds the very bytes already keeps them: they cost nothing and the copy is adopted.
  */
 static int64_t holder_of(const struct core *core, const struct planner_input *input,
-                         const struct manifest_segment *segment)
+                         int64_t collection_id, const struct manifest_segment *segment)
 {
     for (size_t i = 0; i < input->nodes_count; i++) {
         const struct cluster_node *node = cluster_find(&core->cluster, input->nodes[i].node_id);
         const struct cluster_copy *copy = cluster_copy(node, segment->segment_id);
         if (copy != NULL && copy->state == QN_COPY_SERVING &&
+            copy->collection_id == collection_id && copy->partition_id == segment->partition_id &&
             qn_hash_equal(&copy->content_hash, &segment->content_hash))
             return node->node_id;
     }
@@ -282,7 +283,7 @@ static void choose_segments(const struct core *core, const struct manifest *mani
             .segment_id = segment->segment_id,
             .state = segment->state,
             .bytes = segment->resident_bytes,
-            .node_id = holder_of(core, input, segment),
+            .node_id = holder_of(core, input, manifest->collection_id, segment),
         };
     }
 }

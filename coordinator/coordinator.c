@@ -127,14 +127,14 @@ static void carry_out(struct coordinator *coordinator)
     const struct state *state = &coordinator->options.state;
     struct qn_error error = {0};
 
-    if (outbox->failure != NULL) {
-        coordinator->stepped_down = true;
-        stop(coordinator, "stepped down: ", outbox->failure);
-        return;
-    }
     if (outbox->rows_count > 0 &&
         state->ops->commit(state->self, outbox->rows, outbox->rows_count, &error) != QN_STATUS_OK) {
         stop(coordinator, "state is not durable: ", error.text);
+        return;
+    }
+    if (outbox->failure != NULL) {
+        coordinator->stepped_down = true;
+        stop(coordinator, "stepped down: ", outbox->failure);
         return;
     }
     for (size_t i = 0; i < outbox->sends_count; i++)

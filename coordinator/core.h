@@ -45,7 +45,7 @@ struct core {
     bool opened;           /* opened_ms is set: the first event came */
 
     uint64_t term;       /* ours once ACTIVE; before, the highest that is stored */
-    uint64_t heard_term; /* the highest that nodes know */
+    uint64_t heard_term; /* the highest that nodes, clients and other coordinators know */
     uint64_t version;    /* the last one minted */
     bool counters_changed;
     uint64_t last_request_id;
@@ -54,6 +54,8 @@ struct core {
     struct catalog catalog;
     struct core_answer answers[CORE_ANSWERS_KEPT];
     size_t answers_next;
+
+    uint64_t strays_due_ms; /* when they are looked at again; 0: there were none */
 
     bool touched;   /* something changed that moves, loads or views look at */
     bool unsettled; /* something wanted is not seen yet */

@@ -136,11 +136,15 @@ static void ask(struct core *core, struct cluster_copy *copy, struct command_ite
     command_add(items, item);
 }
 
-/* No client that holds an older view may still be searching what this edition lacks (C8). */
+/* No client that holds an older view may still be searching what this edition lacks (C8). What was
+ * published while the bus was away may only just have arrived. */
 static bool is_edition_settled(const struct core *core, const struct catalog_collection *collection)
 {
+    uint64_t since_ms = collection->edition_ms > core->cluster.deaf_ms ? collection->edition_ms
+                                                                       : core->cluster.deaf_ms;
+
     return collection->edition_ms != 0 && !collection->dirty &&
-           core->now_ms - collection->edition_ms >= core->options.ceased_wait_ms;
+           core->now_ms - since_ms >= core->options.ceased_wait_ms;
 }
 
 /* No edition may list the segment any more, and then it has no row: the command needs one. */
@@ -155,48 +159,64 @@ static struct catalog_segment *ceased_segment(struct core *core,
     return segment;
 }
 
-/* True: it is one, and must go. */
+/* The edition names no such segment: it lists others, or lists it elsewhere, or as Growing. */
+static bool is_over(const struct catalog_segment *segment,
+                    const struct catalog_collection *collection)
+{
+    return segment == NULL || segment->collection != collection ||
+           segment->state != QN_SEGMENT_SEALED;
+}
+
+/* Of a segment that the edition names: this copy is none of those that are wanted, or move. */
+static bool is_surplus(const struct catalog_segment *segment, const struct cluster_node *node,
+                       const struct cluster_copy *copy)
+{
+    return catalog_wanted(segment, node->node_id) == NULL &&
+           (segment->move == NULL || segment->move->row.src_node_id != node->node_id) &&
+           qn_hash_equal(&segment->content_hash, &copy->content_hash);
+}
+
+/* True: it is one, and goes when its ground holds. */
 static bool stray(struct core *core, const struct cluster_node *node, struct cluster_copy *copy,
                   struct command_items *items)
 {
     struct catalog_segment *segment = catalog_segment(&core->catalog, copy->segment_id);
     struct catalog_collection *collection = catalog_collection(&core->catalog, copy->collection_id);
     struct command_item item = {.node_id = node->node_id, .epoch = copy->epoch};
+    bool has_ground;
 
     if (collection == NULL || collection->row.ceasing)
         return false;
-    if (segment == NULL) {
-        if (!is_due(core, copy) || !is_edition_settled(core, collection))
-            return true;
+    if (is_over(segment, collection)) {
+        has_ground = is_edition_settled(core, collection);
         item.segment = ceased_segment(core, collection, copy);
-        ask(core, copy, items, &item);
-        return true;
+    } else {
+        if (!is_surplus(segment, node, copy))
+            return false;
+        has_ground = find_witness(core, segment, &item.witness);
+        item.segment = segment;
     }
-    if (segment->collection != collection || catalog_wanted(segment, node->node_id) != NULL ||
-        (segment->move != NULL && segment->move->row.src_node_id == node->node_id) ||
-        !qn_hash_equal(&segment->content_hash, &copy->content_hash))
-        return false;
-    item.segment = segment;
-    if (is_due(core, copy) && find_witness(core, segment, &item.witness))
+    if (has_ground && is_due(core, copy))
         ask(core, copy, items, &item);
     return true;
 }
 
-static bool run_strays(struct core *core)
+/* Each second, and when something changed: most strays wait, and there may be many copies. */
+static void run_strays(struct core *core)
 {
     struct command_items items = {0};
-    bool unsettled = false;
+    bool is_any = false;
 
     for (size_t i = 0; i < core->cluster.nodes.count; i++) {
         struct cluster_node *node = core->cluster.nodes.entries[i].item;
         if (node->silent || !node->listed)
             continue;
         for (size_t j = 0; j < node->list.count; j++)
-            unsettled = stray(core, node, &node->list.copies[j], &items) || unsettled;
+            is_any = stray(core, node, &node->list.copies[j], &items) || is_any;
     }
+    core->strays_due_ms = is_any ? core->now_ms + CORE_REPEAT_MS : 0;
     command_release(core, &items);
     command_items_done(&items);
-    return unsettled;
 }
 
 /* ---- ceased collections ---------------------------------------------------------------------- */
@@ -241,11 +261,11 @@ static void count_reported(const struct core *core, const struct catalog_collect
 {
     for (size_t i = 0; i < core->cluster.nodes.count; i++) {
         const struct cluster_node *node = core->cluster.nodes.entries[i].item;
-        for (size_t j = 0; j < node->list.count && !node->silent; j++) {
+        for (size_t j = 0; j < node->list.count; j++) {
             if (node->list.copies[j].collection_id != collection->row.collection_id)
                 continue;
             holders->node_id = node->node_id;
-            holders->live_count++;
+            *(node->silent ? &holders->silent_count : &holders->live_count) += 1;
         }
     }
 }
@@ -312,8 +332,8 @@ static bool run_ceasing(struct core *core)
 bool reconcile_run(struct core *core)
 {
     bool loads = run_loads(core);
-    bool strays = run_strays(core);
     bool ceasing = run_ceasing(core);
 
-    return loads || strays || ceasing;
+    run_strays(core);
+    return loads || ceasing;
 }

@@ -12,6 +12,7 @@
 
 /* ---- terms ----------------------------------------------------------------------------------- */
 
+/* The next start takes a term above the one that ended us, whoever is there to tell it then. */
 static void step_down(struct core *core, const struct message *message, const char *because)
 {
     char text[256];
@@ -20,14 +21,20 @@ static void step_down(struct core *core, const struct message *message, const ch
                    message->sender, message->term, core->term, because);
     core->phase = CORE_STOPPED;
     core->out->failure = outbox_strdup(core->out, text);
+    if (message->term <= core->term)
+        return;
+    core->term = message->term;
+    core->counters_changed = true;
 }
 
-/* False: a higher term ended us. Absurd terms are not believed, as agents do not (C2). */
+/* False: a higher term ended us. Absurd terms are not believed, as agents do not (C2): counted from
+ * our own term, so that several messages lead no further than one, and the term that we take above
+ * it is one that agents obey. */
 static bool hear_term(struct core *core, const struct message *message)
 {
     uint64_t known = core->term > core->heard_term ? core->term : core->heard_term;
 
-    if (message->term <= known || message->term - known > UINT64_C(1) << LIMIT_TERM_JUMP_LOG2)
+    if (message->term <= known || message->term - core->term >= UINT64_C(1) << LIMIT_TERM_JUMP_LOG2)
         return true;
     if (core->phase == CORE_ACTIVE) {
         step_down(core, message, "another coordinator has taken over");
@@ -234,7 +241,7 @@ static void on_message(struct core *core, const struct message *message)
     case MESSAGE_COORD_REQUEST:
         /* A client may hold a view of a coordinator that no node heard of: it died, or was cut off.
          */
-        if (hear_term(core, message))
+        if (message->coord_request.verb != COORD_GET_VIEW || hear_term(core, message))
             api_on_request(core, message);
         break;
     default:
@@ -254,6 +261,8 @@ static void on_tick(struct core *core, bool deaf)
     if (deaf && core->phase == CORE_LISTENING)
         core->opened_ms = core->now_ms;
 
+    if (core->strays_due_ms != 0 && core->now_ms >= core->strays_due_ms)
+        core_touch(core);
     while ((node = cluster_next_silent(&core->cluster, core->now_ms)) != NULL) {
         outbox_note(core->out, true, "node %" PRId64 " silent for %.1f s", node->node_id,
                     (double)(core->now_ms - node->heard_ms) / 1000);

@@ -108,6 +108,7 @@ void checkers_on_result(struct world *world, const struct qn_search_request *req
     };
     if (observer_view_is_empty(&world->observer, number, result->version))
         scope.excluded_count = SIZE_MAX;
+    bool is_compared = false;
     for (uint32_t q = 0; q < request->nq && !world->is_failed; q++) {
         size_t count = scope.excluded_count == SIZE_MAX
                            ? 0
@@ -115,7 +116,9 @@ void checkers_on_result(struct world *world, const struct qn_search_request *req
                                            request->k, want);
         if (!is_same(want, count, &result->hits[(size_t)q * result->k], result->hit_counts[q]))
             fail_result(world, result, q, want, count);
+        is_compared = is_compared || count > 0;
     }
+    world->stats.searches_compared += is_compared ? 1 : 0;
 }
 
 /* K5 */
@@ -163,11 +166,16 @@ void checkers_on_unmap(struct process *process, const void *memory, size_t bytes
     if (index < 0 || !agent->serves[index])
         return;
     agent->serves[index] = false;
-    if (world->commands.forced[number][index]) {
+    /* Without memory it may be unable to say so. */
+    if (!agent->leaves[index].is_leaving && world->stats.heap_failed == 0)
+        world_fail(world, "K10", "%s gave back segment %" PRId64 " and never said Leaving",
+                   process->name, world_segment_id(world, index));
+    if (agent->leaves[index].is_forced) {
         world->observer.lost_by_kill_us[index] = world->timeline.now_us; /* asks nobody, either */
         return;
     }
-    if (world->collection_was_released[index / OPTIONS_SEGMENTS_MAX] ||
+    bool is_editors = index / OPTIONS_SEGMENTS_MAX >= (int)world->options.collections;
+    if (!published_names(world, index) || (is_editors && world->is_healed) ||
         is_served_elsewhere(world, number, index) ||
         world->observer.lost_by_kill_us[index] >= agent->leaves[index].since_us)
         return;

@@ -70,6 +70,8 @@ static void make_segment(struct collection *collection, uint32_t number, uint32_
     (void)snprintf(segment->path, sizeof segment->path, "%s/segment-%u.qseg", collection->folder,
                    number + 1);
     segment->rows_count = (uint32_t)prng_below(prng, rows_max + 1);
+    if (number == 0 && segment->rows_count == 0)
+        segment->rows_count = 1; /* something to find in every collection */
     segment->keys = malloc((segment->rows_count + 1) * sizeof *segment->keys);
     segment->rows = malloc((segment->rows_count + 1) * collection->dim * sizeof(float));
     CHECK(segment->keys != NULL && segment->rows != NULL);

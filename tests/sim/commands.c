@@ -11,6 +11,7 @@ enum command_verb {
     COMMAND_RELEASE = 2,
     COMMAND_RELEASED = 3,
     COMMAND_SERVED = 4,
+    COMMAND_FORCE = 5,
 };
 
 /* No padding: hashed whole. */
@@ -107,15 +108,12 @@ static void note_term(struct world *world, const struct process *from,
     commands->term_max = message->term > commands->term_max ? message->term : commands->term_max;
 }
 
-static void note_force(struct world *world, int64_t node_id, const struct message *message)
+bool commands_is_forced(struct world *world, const struct process *agent, int64_t segment_id,
+                        struct qn_epoch epoch, uint64_t term)
 {
-    const struct release_segments *release = &message->release_segments;
-
-    for (size_t i = 0; i < release->segments_count; i++) {
-        int index = world_segment_index(world, release->segments[i].segment_id);
-        if (release->segments[i].ground == GROUND_FORCE && index >= 0)
-            world->commands.forced[node_id - 1][index] = true;
-    }
+    return was_told(&world->commands,
+                    &(struct command){COMMAND_FORCE, agent->node_id, segment_id, epoch, term, 0},
+                    0);
 }
 
 static bool was_asked_to_load(struct commands *commands, int64_t node_id, int64_t segment_id,
@@ -183,24 +181,37 @@ void commands_note(struct world *world, const struct process *from, int64_t node
                    const struct message *message)
 {
     struct commands *commands = &world->commands;
-    const struct load_segments *load = &message->load_segments;
     const struct release_segments *release = &message->release_segments;
 
     note_term(world, from, message);
     check_expiry(world, from, message);
-    if (message->kind == MESSAGE_RELEASE_SEGMENTS)
-        note_force(world, node_id, message);
     if (message->kind == MESSAGE_CHANGE_INFO)
         note_change(commands, node_id, message);
-    for (size_t i = 0; message->kind == MESSAGE_LOAD_SEGMENTS && i < load->segments_count; i++)
-        tell(commands,
-             &(struct command){COMMAND_LOAD, node_id, load->segments[i].segment_id,
+    for (size_t i = 0; message->kind == MESSAGE_RELEASE_SEGMENTS && i < release->segments_count;
+         i++) {
+        const struct segment_release *segment = &release->segments[i];
+        tell_release(commands, node_id, message, segment->segment_id, segment->epoch);
+        if (segment->ground == GROUND_FORCE)
+            tell(commands,
+                 &(struct command){COMMAND_FORCE, node_id, segment->segment_id, segment->epoch,
+                                   message->term, 0},
+                 UINT64_MAX);
+    }
+}
+
+void commands_arrive(struct world *world, const struct process *agent,
+                     const struct message *message)
+{
+    const struct load_segments *load = &message->load_segments;
+
+    if (message->kind != MESSAGE_LOAD_SEGMENTS ||
+        message->term < world->commands.terms[agent->index - 1])
+        return;
+    for (size_t i = 0; i < load->segments_count; i++)
+        tell(&world->commands,
+             &(struct command){COMMAND_LOAD, agent->node_id, load->segments[i].segment_id,
                                load->segments[i].epoch, 0, load->not_after.boot},
              UINT64_MAX);
-    for (size_t i = 0; message->kind == MESSAGE_RELEASE_SEGMENTS && i < release->segments_count;
-         i++)
-        tell_release(commands, node_id, message, release->segments[i].segment_id,
-                     release->segments[i].epoch);
 }
 
 static void check_memory(struct world *world, const struct process *agent,

@@ -30,13 +30,17 @@ struct commands {
         uint64_t term; /* of its newest start that commanded */
         uint32_t incarnation;
     } authors[2]; /* the first coordinator, the rival */
-    /* By agent and segment index: was ever told to go by force. */
-    bool forced[OPTIONS_AGENTS_MAX][OPTIONS_COLLECTIONS_MAX * OPTIONS_SEGMENTS_MAX];
 };
 
-/* Any message to the control subject of node_id. */
+/* Any message to the control subject of node_id, when it is published. */
 void commands_note(struct world *world, const struct process *from, int64_t node_id,
                    const struct message *message);
+/* The same when it arrives at the agent: only a load of a term that is not over counts as asked. */
+void commands_arrive(struct world *world, const struct process *agent,
+                     const struct message *message);
+/* That very copy was told to go by force, in that term. */
+bool commands_is_forced(struct world *world, const struct process *agent, int64_t segment_id,
+                        struct qn_epoch epoch, uint64_t term);
 /* The coordinator got an older state: what terms it took since, it may have forgotten. */
 void commands_forget_terms(struct commands *commands, const struct process *coordinator);
 /* Any message of an agent. */

@@ -151,6 +151,13 @@ static enum qn_status disk_read_small(void *self, const char *path, void *ret_by
     return QN_STATUS_OK;
 }
 
+static void keep_small(struct disk_small *small, const void *bytes, size_t size)
+{
+    CHECK(size <= DISK_SMALL_BYTES);
+    memcpy(small->bytes, bytes, size);
+    small->size = size;
+}
+
 static enum qn_status disk_write_durable(void *self, const char *path, const void *bytes,
                                          size_t size, struct qn_error *error)
 {
@@ -163,6 +170,11 @@ static enum qn_status disk_write_durable(void *self, const char *path, const voi
         return QN_STATUS_OK;
     if (happens(disk, world->options.write_failed_per_mille, &world->stats.write_failed)) {
         trace_line(&world->trace, "  %s: write of %s failed", disk->process->name, path);
+        /* Renamed, and the folder's fsync failed: it may be there all the same. */
+        if (small != NULL && prng_below(&world->prng_disk, 2) == 0) {
+            world->stats.write_doubtful++;
+            keep_small(small, bytes, size);
+        }
         return error_set(error, QN_STATUS_IO, "%s: the simulated disk failed", path);
     }
     if (small == NULL) {
@@ -170,9 +182,7 @@ static enum qn_status disk_write_durable(void *self, const char *path, const voi
         small = &disk->small[disk->small_count++];
         memcpy(small->path, path, strlen(path) + 1);
     }
-    CHECK(size <= DISK_SMALL_BYTES);
-    memcpy(small->bytes, bytes, size);
-    small->size = size;
+    keep_small(small, bytes, size);
     return QN_STATUS_OK;
 }
 

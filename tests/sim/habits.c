@@ -98,7 +98,7 @@ static void act_drain(struct world *world)
 {
     struct process *agent = random_agent(world);
 
-    world->stats.drains++;
+    world->stats.drains += agent->is_alive ? 1 : 0;
     trace_line(&world->trace, "* %s is to be drained", agent->name);
     operator_drain(&world->operator, agent->node_id);
     timeline_at(&world->timeline,
@@ -106,23 +106,29 @@ static void act_drain(struct world *world)
                 leave_drained, agent, agent->incarnation);
 }
 
-/* One way, between two processes or between one and all the others. */
+/* Between two processes, or between one and all the others: one way, or both. */
+enum { CUT_PAIR, CUT_FROM_ONE, CUT_TO_ONE, CUT_PAIR_BOTH, CUT_ALL_BOTH };
+
 static void act_cut(struct world *world)
 {
     struct process *one = &world->processes[prng_below(&world->prng_life, world->processes_count)];
     struct process *other =
         &world->processes[prng_below(&world->prng_life, world->processes_count)];
     uint64_t until_us = world->timeline.now_us + prng_below(&world->prng_life, HABITS_CUT_MAX_US);
-    uint64_t shape = prng_below(&world->prng_life, 3);
+    uint64_t shape = prng_below(&world->prng_life, 5);
 
     trace_line(&world->trace, "* cut, shape %" PRIu64 ": %s and %s, until %.3f", shape, one->name,
                other->name, (double)until_us / 1e6);
-    if (shape == 0)
+    *(shape == CUT_PAIR_BOTH || shape == CUT_ALL_BOTH ? &world->stats.cuts_two_way
+                                                      : &world->stats.cuts_one_way) += 1;
+    if (shape == CUT_PAIR || shape == CUT_PAIR_BOTH)
         net_cut(&world->net, one, other, until_us);
-    for (unsigned i = 0; i < world->processes_count && shape > 0; i++) {
-        if (shape == 1)
+    if (shape == CUT_PAIR_BOTH)
+        net_cut(&world->net, other, one, until_us);
+    for (unsigned i = 0; i < world->processes_count; i++) {
+        if (shape == CUT_FROM_ONE || shape == CUT_ALL_BOTH)
             net_cut(&world->net, one, &world->processes[i], until_us);
-        else
+        if (shape == CUT_TO_ONE || shape == CUT_ALL_BOTH)
             net_cut(&world->net, &world->processes[i], one, until_us);
     }
 }
@@ -160,6 +166,8 @@ static void act_clock_jump(struct world *world)
     struct process *process = random_server(world);
     uint64_t by_us = prng_below(&world->prng_life, HABITS_JUMP_MAX_US);
 
+    if (!process->is_alive)
+        return;
     world->stats.clock_jumps++;
     trace_line(&world->trace, "* the clock of %s jumps by %.3f s", process->name,
                (double)by_us / 1e6);
@@ -171,6 +179,8 @@ static void act_pause(struct world *world)
     struct process *process =
         &world->processes[prng_below(&world->prng_life, 1 + world->options.agents)];
 
+    if (!process->is_alive)
+        return;
     process->paused_until_us =
         world->timeline.now_us + prng_below(&world->prng_life, HABITS_PAUSE_MAX_US);
     world->stats.pauses++;

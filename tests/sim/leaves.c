@@ -27,8 +27,9 @@ static void note_ask(struct leave *leave, uint64_t nonce)
 }
 
 static void check_status(struct world *world, const struct process *agent, const char *subject,
-                         const struct copy_status *status)
+                         const struct message *message)
 {
+    const struct copy_status *status = &message->copy_status;
     const struct leave *own = find(world, agent->index - 1, status->segment_id);
     const char *asker_text = strstr(subject, ".agent.");
 
@@ -44,6 +45,7 @@ static void check_status(struct world *world, const struct process *agent, const
         return;
     leave->is_granted = true;
     leave->grants_count++;
+    leave->grants_term = message->term > leave->grants_term ? message->term : leave->grants_term;
 }
 
 static void check_released(struct world *world, const struct process *agent, struct leave *leave,
@@ -58,6 +60,10 @@ static void check_released(struct world *world, const struct process *agent, str
                    released->segment_id);
     if (was_leaving && process_clock_us(agent) - leave->since_clock_us < LEAVES_GRACE_US)
         world_fail(world, "K10", "%s released segment %" PRId64 " before its grace was over",
+                   agent->name, released->segment_id);
+    if (was_leaving && released->ground == GROUND_MOVED &&
+        leave->grants_term > world->commands.terms[agent->index - 1])
+        world_fail(world, "K10", "%s released segment %" PRId64 ", its witness knew a later term",
                    agent->name, released->segment_id);
     if (!was_leaving || released->ground != GROUND_MOVED ||
         (leave->grants_count >= LEAVES_GRANTS && leave->is_granted))
@@ -78,10 +84,13 @@ void leaves_check(struct world *world, const struct process *agent, const char *
     case MESSAGE_LEAVING:
         leave = find(world, number, message->leaving.segment_id);
         if (leave != NULL && strstr(subject, ".event.") != NULL)
-            *leave = (struct leave){.is_leaving = true,
-                                    .epoch = message->leaving.epoch,
-                                    .since_us = world->timeline.now_us,
-                                    .since_clock_us = process_clock_us(agent)};
+            *leave = (struct leave){
+                .is_leaving = true,
+                .is_forced = commands_is_forced(world, agent, message->leaving.segment_id,
+                                                message->leaving.epoch, message->term),
+                .epoch = message->leaving.epoch,
+                .since_us = world->timeline.now_us,
+                .since_clock_us = process_clock_us(agent)};
         break;
     case MESSAGE_COPY_STATUS_REQUEST:
         leave = find(world, number, message->copy_status_request.segment_id);
@@ -89,7 +98,7 @@ void leaves_check(struct world *world, const struct process *agent, const char *
             note_ask(leave, message->copy_status_request.nonce);
         break;
     case MESSAGE_COPY_STATUS:
-        check_status(world, agent, subject, &message->copy_status);
+        check_status(world, agent, subject, message);
         break;
     case MESSAGE_RELEASE_HELD:
         leave = find(world, number, message->release_held.segment_id);

@@ -12,12 +12,13 @@ struct process;
 
 /* Of one copy. */
 struct leave {
-    bool is_leaving;
+    bool is_leaving, is_forced;
     struct qn_epoch epoch;             /* of the copy that said so */
     uint64_t since_us, since_clock_us; /* the second by the agent's own clock */
     uint64_t nonce;                    /* of the newest ask */
     bool is_granted;                   /* and a witness answered SERVING to it */
     uint32_t grants_count;
+    uint64_t grants_term; /* the highest that a witness knew */
 };
 
 /* Any message of an agent. subject: where it was published. */

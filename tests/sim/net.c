@@ -86,6 +86,7 @@ static void deliver(void *owner, uint64_t tag)
         return;
     }
     to->world->stats.delivered++;
+    observer_on_arrival(to->world, to, delivery->subject, &delivery->message);
     delivery->on_message(delivery->owner, &delivery->message);
     process_wake(to);
 }
@@ -323,7 +324,9 @@ void net_forget(struct net *net, const struct process *process)
 void net_cut(struct net *net, const struct process *from, const struct process *to,
              uint64_t until_us)
 {
-    net->cut_until_us[from->index][to->index] = until_us;
+    uint64_t *cut_us = &net->cut_until_us[from->index][to->index];
+
+    *cut_us = until_us > *cut_us ? until_us : *cut_us;
 }
 
 void net_crash(struct net *net, uint64_t suffix_us, uint64_t down_until_us)

@@ -217,6 +217,8 @@ static void note(struct world *world, const struct process *from, const char *su
 {
     if (message->kind == MESSAGE_COLLECTION_VIEW && from->kind == PROCESS_COORDINATOR)
         published_view(world, from, &message->collection_view);
+    if (message->kind == MESSAGE_COLLECTION_VIEW)
+        published_note(world, &message->collection_view);
     if (message->kind == MESSAGE_RELEASE_SEGMENTS && from->kind == PROCESS_COORDINATOR)
         published_release(world, from, &message->release_segments);
     if (message->kind == MESSAGE_COLLECTION_VIEW)
@@ -257,6 +259,19 @@ void observer_on_publish(struct world *world, struct process *from, const char *
     describe_message(&message, text, sizeof text);
     trace_line(&world->trace, "%s > %s  %s", from->name, subject + strlen("qnode.sim."), text);
     note(world, from, subject, &message);
+}
+
+void observer_on_arrival(struct world *world, const struct process *to, const char *subject,
+                         const struct bus_message *bytes)
+{
+    struct message message;
+
+    if (to->kind != PROCESS_AGENT || strstr(subject, ".control") == NULL)
+        return;
+    arena_reset(&world->observer.arena);
+    if (codec_decode(bytes->bytes, bytes->size, &world->observer.arena, &message, NULL) ==
+        QN_STATUS_OK)
+        commands_arrive(world, to, &message);
 }
 
 void observer_on_kill(struct world *world, const struct process *process)

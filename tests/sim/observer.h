@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "channel/message.h"
+#include "channel/transport.h"
 #include "tests/sim/leaves.h"
 #include "tests/sim/options.h"
 
@@ -70,6 +71,9 @@ void observer_init(struct observer *observer);
 void observer_done(struct observer *observer);
 void observer_on_publish(struct world *world, struct process *from, const char *subject,
                          const void *bytes, size_t size);
+/* What reaches a process: commands are looked at. */
+void observer_on_arrival(struct world *world, const struct process *to, const char *subject,
+                         const struct bus_message *bytes);
 /* A view without items was published under this version: the collection was released. */
 bool observer_view_is_empty(const struct observer *observer, int collection_number,
                             struct qn_epoch version);

@@ -54,6 +54,32 @@ void published_view(struct world *world, const struct process *coordinator,
         check_copies(world, coordinator, &view->items[i]);
 }
 
+void published_note(struct world *world, const struct collection_view *view)
+{
+    int number = world_collection_number(world, view->collection_id);
+
+    if (number < 0)
+        return;
+    struct published_newest *newest = &world->newest_views[number];
+    int order = qn_epoch_compare(view->version, newest->version);
+    if (order < 0)
+        return;
+    if (order > 0)
+        *newest = (struct published_newest){.version = view->version};
+    for (size_t i = 0; i < view->items_count; i++) {
+        int index = world_segment_index(world, view->items[i].segment_id);
+        if (index >= 0)
+            newest->named |= 1u << index % OPTIONS_SEGMENTS_MAX;
+    }
+}
+
+bool published_names(const struct world *world, int index)
+{
+    return (world->newest_views[index / OPTIONS_SEGMENTS_MAX].named >>
+                index % OPTIONS_SEGMENTS_MAX &
+            1) != 0;
+}
+
 void published_release(struct world *world, const struct process *coordinator,
                        const struct release_segments *release)
 {

@@ -18,9 +18,19 @@ struct published {
     uint64_t unnamed_us[OPTIONS_COLLECTIONS_MAX * OPTIONS_SEGMENTS_MAX];
 };
 
+/* Of one collection, by whomever. */
+struct published_newest {
+    struct qn_epoch version;
+    uint32_t named; /* a bit for each segment */
+};
+
 /* A view of a coordinator, of one page. */
 void published_view(struct world *world, const struct process *coordinator,
                     const struct collection_view *view);
+/* Any view, of whomever: the newest says what is readable. */
+void published_note(struct world *world, const struct collection_view *view);
+/* The newest view names the segment. index: world_segment_index. */
+bool published_names(const struct world *world, int index);
 /* A command of a coordinator. */
 void published_release(struct world *world, const struct process *coordinator,
                        const struct release_segments *release);

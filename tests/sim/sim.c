@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "tests/sim/world.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -80,8 +81,9 @@ static bool parse_number(const char *text, uint64_t *ret_number)
 {
     char *end;
 
+    errno = 0;
     *ret_number = strtoull(text, &end, 10);
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0';
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
 }
 
 static bool take_option(int option, struct arguments *arguments)
@@ -122,7 +124,8 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
         if (!take_option(option, arguments))
             return false;
-    return optind == argc;
+    return optind == argc && arguments->seeds > 0 &&
+           arguments->seeds - 1 <= UINT64_MAX - arguments->first;
 }
 
 /* ---- worlds ---------------------------------------------------------------------------------- */
@@ -145,8 +148,8 @@ static void note_outcome(struct tally *tally, const struct world_outcome *outcom
     if (outcome->is_failed)
         return; /* it did not live to the end */
     least(&tally->fewest_agents, outcome->agents);
-    least(&tally->fewest_moves, stats->moves_done);
-    least(&tally->fewest_searches, stats->searches_complete + stats->searches_partial);
+    least(&tally->fewest_moves, outcome->moves);
+    least(&tally->fewest_searches, stats->searches_compared);
 }
 
 static void live_one(uint64_t seed, const struct arguments *arguments, struct tally *tally)
@@ -181,21 +184,34 @@ static void live_range(const struct arguments *arguments, struct tally *tally)
     }
 }
 
-/* Each line: a seed, and the name of the bug that it found. */
+static bool complain(const struct arguments *arguments, const char *what)
+{
+    (void)fprintf(stderr, "qnode-sim: %s: %s\n", arguments->saved, what);
+    return false;
+}
+
+/* Each line: a seed, and the name of the bug that it found; or a comment. */
 static bool live_saved(const struct arguments *arguments, struct tally *tally)
 {
     FILE *file = fopen(arguments->saved, "r");
+    bool is_good = true;
     char line[256];
 
-    if (file == NULL) {
-        (void)fprintf(stderr, "qnode-sim: %s: cannot be read\n", arguments->saved);
-        return false;
+    if (file == NULL)
+        return complain(arguments, "cannot be read");
+    while (is_good && fgets(line, sizeof line, file) != NULL) {
+        uint64_t seed;
+        if (line[0] == '#')
+            continue;
+        line[strcspn(line, " \n")] = '\0';
+        is_good = parse_number(line, &seed);
+        if (is_good)
+            live_one(seed, arguments, tally);
     }
-    while (fgets(line, sizeof line, file) != NULL)
-        if (line[0] >= '0' && line[0] <= '9')
-            live_one(strtoull(line, NULL, 10), arguments, tally);
     (void)fclose(file);
-    return true;
+    if (!is_good)
+        return complain(arguments, "a line begins with no seed and no #");
+    return tally->lived > 0 || complain(arguments, "no seeds in it");
 }
 
 /* ---- several processes ----------------------------------------------------------------------- */
@@ -271,7 +287,7 @@ static void print_tally(const struct tally *tally)
     STATS(X)
 #undef X
     (void)printf("  fewest in a world: %" PRIu64 " agents, %" PRIu64 " moves done, %" PRIu64
-                 " searches checked\n",
+                 " searches compared\n",
                  tally->fewest_agents, tally->fewest_moves, tally->fewest_searches);
     (void)printf("  slowest to settle after healing: %.1f virtual seconds\n",
                  (double)tally->slowest_ms / 1000);
@@ -313,6 +329,8 @@ int main(int argc, char **argv)
         return usage(stdout, 0);
     if (!parse(argc, argv, &arguments))
         return usage(stderr, 2);
+    if (arguments.is_traced) /* the last lines before a crash are the ones that are needed */
+        (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     watch_crashes();
     log_level_set((enum log_level) - 1); /* not even errors: they are in the trace */
     if (!live_all(&arguments, &tally))

@@ -54,12 +54,13 @@ void state_memory_copy(struct state_memory *memory, const struct state_memory *f
 static void count_move(struct state_memory *memory, const struct state_row *before,
                        const struct state_row *row)
 {
-    struct stats *stats = &memory->process->world->stats;
+    struct world *world = memory->process->world;
 
     if (row->kind != STATE_MOVE || row->removed || checkers_move_is_running(row) ||
         (before != NULL && !checkers_move_is_running(before)))
         return;
-    *(checkers_move_is_done(row) ? &stats->moves_done : &stats->moves_undone) += 1;
+    *(checkers_move_is_done(row) ? &world->stats.moves_done : &world->stats.moves_undone) += 1;
+    memory->moves_done += checkers_move_is_done(row) ? 1 : 0;
 }
 
 static void apply(struct state_memory *memory, const struct state_row *row)
@@ -95,6 +96,12 @@ static enum qn_status memory_load(void *self,
     return QN_STATUS_OK;
 }
 
+static void apply_all(struct state_memory *memory, const struct state_row *rows, size_t rows_count)
+{
+    for (size_t i = 0; i < rows_count; i++)
+        apply(memory, &rows[i]);
+}
+
 static enum qn_status memory_commit(void *self, const struct state_row *rows, size_t rows_count,
                                     struct qn_error *error)
 {
@@ -108,10 +115,14 @@ static enum qn_status memory_commit(void *self, const struct state_row *rows, si
         prng_below(&world->prng_disk, 1000) < world->options.commit_failed_per_mille) {
         world->stats.commit_failed++;
         trace_line(&world->trace, "  %s: commit failed", memory->process->name);
+        /* Who is told of a failure does not know whether it is durable after all. */
+        if (prng_below(&world->prng_disk, 2) == 0) {
+            world->stats.commit_doubtful++;
+            apply_all(memory, rows, rows_count);
+        }
         return error_set(error, QN_STATUS_IO, "the simulated state failed");
     }
-    for (size_t i = 0; i < rows_count; i++)
-        apply(memory, &rows[i]);
+    apply_all(memory, rows, rows_count);
     trace_line(&world->trace, "  %s: commit of %zu rows", memory->process->name, rows_count);
     return QN_STATUS_OK;
 }

@@ -12,6 +12,7 @@ struct state_memory {
     struct process *process;
     struct state_row *rows;
     size_t count, capacity;
+    uint64_t moves_done; /* committed here */
 };
 
 void state_memory_init(struct state_memory *memory, struct process *process);

@@ -16,6 +16,8 @@
     X(FAULT, late, "held back for seconds")                                                        \
     X(FAULT, refused, "refused by a full bus")                                                     \
     X(FAULT, cut, "lost in a partition")                                                           \
+    X(FAULT, cuts_one_way, "  partitions, one way")                                                \
+    X(FAULT, cuts_two_way, "  partitions, both ways")                                              \
     X(FAULT, suffix_lost, "lost with the bus's newest suffix")                                     \
     X(FAULT, bus_down, "published while the bus was down")                                         \
     X(FAULT, overloaded, "delayed by an overloaded bus")                                           \
@@ -44,7 +46,9 @@
     X(FAULT, disk_slow, "loads slowed by the disk")                                                \
     X(FAULT, map_failed, "maps failed")                                                            \
     X(FAULT, write_failed, "durable writes failed")                                                \
+    X(FAULT, write_doubtful, "  and durable all the same")                                         \
     X(FAULT, commit_failed, "commits failed")                                                      \
+    X(FAULT, commit_doubtful, "  and durable all the same")                                        \
     X(FAULT, heap_failed, "allocations failed")                                                    \
     X(FAULT, over_budget, "loads over the memory budget")                                          \
     X(FAULT, tasks_deferred, "tasks run later")                                                    \
@@ -57,8 +61,9 @@
     X(FACT, operator_requests, "operator requests")                                                \
     X(FACT, moves_done, "moves done")                                                              \
     X(FACT, moves_undone, "moves undone")                                                          \
-    X(FACT, searches_complete, "searches COMPLETE, checked")                                       \
-    X(FACT, searches_partial, "searches PARTIAL, checked")                                         \
+    X(FACT, searches_complete, "searches COMPLETE")                                                \
+    X(FACT, searches_partial, "searches PARTIAL")                                                  \
+    X(FACT, searches_compared, "searches whose hits were compared")                                \
     X(FACT, searches_unknown, "searches UNKNOWN")                                                  \
     X(FACT, searches_failed, "searches without a verdict")                                         \
     X(FACT, searches_overlap, "searches in an overlap")                                            \

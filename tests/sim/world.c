@@ -316,5 +316,6 @@ void world_live(uint64_t seed, bool is_traced, struct world_outcome *ret_outcome
     ret_outcome->trace_lines = world->trace.lines_count;
     ret_outcome->stats = world->stats;
     ret_outcome->agents = world->options.agents;
+    ret_outcome->moves = world->leader->state.moves_done;
     free(world);
 }

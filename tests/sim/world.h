@@ -36,6 +36,7 @@ struct world {
     struct observer observer;
     struct commands commands;
     struct published published[2]; /* of the first coordinator, of the rival */
+    struct published_newest newest_views[OPTIONS_COLLECTIONS_MAX];
     struct collection collections[OPTIONS_COLLECTIONS_MAX]; /* the editor's is the last */
     uint32_t collections_count;
     bool collection_was_released[OPTIONS_COLLECTIONS_MAX];
@@ -50,6 +51,7 @@ struct world_outcome {
     uint64_t trace_hash, trace_lines;
     uint64_t converged_ms; /* after healing */
     uint32_t agents;
+    uint64_t moves; /* done by the coordinator that is left */
     struct stats stats;
 };
 

@@ -262,37 +262,6 @@ static void orphans_are_listed_and_left_alone(void **state)
     world_until(world, world_is_settled, 3000);
 }
 
-static bool has_no_copies(struct world *world)
-{
-    return node_copies_count(world->nodes[1].node) == 0 &&
-           world->core->catalog.collections.count == 0;
-}
-
-static void orphans_go_when_their_collection_is_released_by_its_id(void **state)
-{
-    struct world *world = *state;
-
-    world_load(world, 2, 1);
-    world_kill_coordinator(world);
-    world->rows_count = 0; /* the state is lost */
-    world->view = (struct world_view){0};
-    world_start_coordinator(world);
-    world_run(world, 3000);
-    world_ask(world, COORD_RELEASE_COLLECTION, "8");
-    assert_answer(world, QN_STATUS_NOT_FOUND, "collection 8 is not loaded");
-    world_ask(world, COORD_RELEASE_COLLECTION, "words");
-    assert_answer(world, QN_STATUS_NOT_FOUND, "collection words is not loaded");
-    world_ask(world, COORD_RELEASE_COLLECTION, "7");
-    assert_answer(world, QN_STATUS_OK, "orphans-7 (7): 2 copies are released after 0.5 s");
-    assert_int_equal(world->view.published_count, 1);
-    assert_int_equal(world->view.items_count, 0);
-    world_run(world, WORLD_CEASED_WAIT_MS - 100);
-    assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
-    world_kill_coordinator(world); /* it goes on after a restart */
-    world_start_coordinator(world);
-    world_until(world, has_no_copies, 6000);
-}
-
 static void unknown_verbs_and_needs_are_unsupported(void **state)
 {
     struct world *world = *state;
@@ -344,7 +313,6 @@ int main(void)
         TEST(a_silent_node_is_listed_again_when_it_reports),
         TEST(an_unchanged_view_is_published_every_ten_seconds),
         TEST(orphans_are_listed_and_left_alone),
-        TEST(orphans_go_when_their_collection_is_released_by_its_id),
         TEST(unknown_verbs_and_needs_are_unsupported),
         TEST(no_more_than_1024_finished_moves_are_kept),
     };

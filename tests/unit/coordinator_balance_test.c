@@ -182,70 +182,6 @@ static void a_collection_waits_for_a_silent_holder_unless_it_is_loaded_anew(void
     assert_true(world_serves(world, 1));
 }
 
-/* ---- strays ---------------------------------------------------------------------------------- */
-
-static void what_the_new_edition_lacks_goes_from_a_node_that_was_silent(void **state)
-{
-    struct world *world = *state;
-
-    world_load(world, 3, 1);
-    world->nodes[1].cut = true;
-    world_run(world, LIMIT_NODE_SILENT_MS + 1200);
-    world_ask(world, COORD_RELEASE_COLLECTION, "words");
-    world_run(world, 1000);
-    world_load(world, 2, 2);
-    world_run(world, WORLD_CEASED_WAIT_MS);
-    world->nodes[1].cut = false;
-    world_until(world, node_1_is_empty, 6000);
-    assert_true(world_is_settled(world));
-}
-
-static void what_the_new_edition_lacks_stays_until_no_search_can_need_it(void **state)
-{
-    struct world *world = *state;
-
-    world_load(world, 3, 1);
-    world->nodes[1].cut = true;
-    world_run(world, LIMIT_NODE_SILENT_MS + 1200);
-    world_ask(world, COORD_RELEASE_COLLECTION, "words");
-    world_run(world, 1000);
-    world->core->options.ceased_wait_ms = 60500;
-    world_load(world, 2, 2);
-    world->nodes[1].cut = false;
-    world_run(world, 30000);
-    assert_int_equal(world_copy(world, 1, 3), QN_COPY_SERVING);
-    assert_int_equal(world_copy(world, 1, 1), QN_COPY_ABSENT);
-    world_run(world, 35000);
-    assert_int_equal(world_copy(world, 1, 3), QN_COPY_ABSENT);
-}
-
-/* A move after the backup, for instance: here nobody wants the copy, there it was the only one. */
-static void an_older_state_brings_its_placement_back(void **state)
-{
-    struct world *world = *state;
-    struct state_row *rows;
-    size_t rows_count;
-
-    world_load(world, 2, 1);
-    rows_count = world->rows_count;
-    rows = test_malloc(rows_count * sizeof *rows);
-    memcpy(rows, world->rows, rows_count * sizeof *rows);
-    world_balance(world, 1, 2, 1);
-    world_until(world, world_is_settled, 5000);
-    world_kill_coordinator(world);
-    memcpy(world->rows, rows, rows_count * sizeof *rows);
-    world->rows_count = rows_count;
-    test_free(rows);
-    world_start_coordinator(world);
-    for (int i = 0; i < 1000; i++) {
-        world_run(world, 10);
-        assert_true(world_serves(world, 1));
-    }
-    assert_true(world_is_settled(world));
-    assert_int_equal(world_copy(world, 1, 1), QN_COPY_SERVING);
-    assert_int_equal(world_copy(world, 2, 1), QN_COPY_ABSENT);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -259,9 +195,6 @@ int main(void)
         TEST(a_released_collection_leaves_the_view_first_and_its_copies_later),
         TEST(releasing_stops_moves),
         TEST(a_collection_waits_for_a_silent_holder_unless_it_is_loaded_anew),
-        TEST(what_the_new_edition_lacks_goes_from_a_node_that_was_silent),
-        TEST(what_the_new_edition_lacks_stays_until_no_search_can_need_it),
-        TEST(an_older_state_brings_its_placement_back),
     };
 
     return cmocka_run_group_tests_name("coordinator balance", tests, NULL, NULL);

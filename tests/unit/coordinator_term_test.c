@@ -211,10 +211,31 @@ static void a_client_with_a_view_of_a_higher_term_makes_it_step_down(void **stat
     assert_null(world->core);
     assert_non_null(strstr(world->failure, "client/3f2a knows term 5, ours is 1"));
     world_start_coordinator(world);
-    world_run(world, 500);
-    world_deliver(world, &request); /* it asks again */
-    world_run(world, 700);
+    world_run(world, 1200); /* nobody asks: it has not forgotten */
     assert_int_equal(world->core->term, 6);
+    request.coord_request.verb = COORD_LIST_NODES;
+    request.term = 9;
+    world_deliver(world, &request);
+    assert_int_equal(world->core->phase, CORE_ACTIVE);
+}
+
+/* It would take a term that every agent refuses, for good. */
+static void no_term_is_believed_that_agents_would_not_obey(void **state)
+{
+    struct world *world = *state;
+    uint64_t jump = UINT64_C(1) << LIMIT_TERM_JUMP_LOG2;
+
+    world_start_coordinator(world);
+    world->core->options.boot = 5;
+    world_run(world, 500);
+    announce(world, 4, jump);
+    announce(world, 4, jump - 1);
+    announce(world, 4, 2 * jump - 2);
+    world_run(world, 700);
+    assert_int_equal(world->core->term, jump);
+    world_start_node(world, 1);
+    world_run(world, 2500);
+    assert_int_equal(node_term(world->nodes[1].node), jump);
 }
 
 static void it_denies_no_collection_before_it_commands(void **state)
@@ -294,6 +315,7 @@ int main(void)
         TEST(of_two_with_the_same_term_the_lower_boot_gives_way),
         TEST(an_announced_term_is_heard_like_a_reported_one),
         TEST(a_client_with_a_view_of_a_higher_term_makes_it_step_down),
+        TEST(no_term_is_believed_that_agents_would_not_obey),
         TEST(it_denies_no_collection_before_it_commands),
         TEST(it_announces_itself_each_second),
         TEST(after_a_restart_no_view_is_published_before_the_nodes_have_spoken),

@@ -91,6 +91,8 @@ static void take_view(struct world *world, const struct collection_view *view)
 {
     struct world_view *held = &world->view;
 
+    if (view->collection_id != WORLD_COLLECTION)
+        return;
     assert_int_equal(view->pages, 1);
     assert_true(qn_epoch_compare(view->version, held->version) >= 0);
     held->version = view->version;
@@ -130,7 +132,9 @@ static void publish(struct world *world, const struct outbox_send *out)
     } else if (message->kind == MESSAGE_COLLECTION_VIEW) {
         take_view(world, &message->collection_view);
     } else if (message->kind == MESSAGE_CHANGE_INFO) {
-        assert_int_equal(qn_epoch_compare(message->change_info.follows, world->view.version), 0);
+        if (message->change_info.collection_id == WORLD_COLLECTION)
+            assert_int_equal(qn_epoch_compare(message->change_info.follows, world->view.version),
+                             0);
         world->change_infos++;
     } else if (out->subject == OUTBOX_COORD) {
         world->announcements++;
@@ -147,13 +151,13 @@ static void step(struct world *world, struct step_event event)
     event.wall_ms = 1000000 + world->now_ms;
     outbox_reset(outbox);
     coordinator_step(world->core, &event, outbox);
+    for (size_t i = 0; i < outbox->rows_count; i++)
+        commit_row(world, &outbox->rows[i]);
     if (outbox->failure != NULL) {
         (void)snprintf(world->failure, sizeof world->failure, "%s", outbox->failure);
         world_kill_coordinator(world);
         return;
     }
-    for (size_t i = 0; i < outbox->rows_count; i++)
-        commit_row(world, &outbox->rows[i]);
     bool counts = outbox->rows_count + outbox->sends_count > 0;
     bool kill = counts && world->steps++ == world->kill_at;
     for (size_t i = 0; i < outbox->sends_count && !(kill && world->kill_before_send); i++)

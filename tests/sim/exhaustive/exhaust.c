@@ -135,6 +135,11 @@ int main(int argc, char **argv)
         else
             sums.failed++;
     }
+    if (sums.passed + sums.failed == 0) {
+        (void)fprintf(stderr, "qnode-exhaust: %s: no such world; --list names them\n",
+                      arguments.world);
+        return 2;
+    }
     print_sums(&sums);
-    return sums.failed > 0 || sums.passed == 0;
+    return sums.failed > 0;
 }
