@@ -10,6 +10,7 @@
 
 enum {
     CORE_LISTEN_MS = 1000,       /* of reports, before a term is taken */
+    CORE_TERM_SPREAD = 1000,     /* a new term lies at most so far above the others */
     CORE_TICK_MS = 100,          /* a tick at least this often */
     CORE_REPEAT_MS = 1000,       /* what is wanted and not seen is said again */
     CORE_COMMAND_SEGMENTS = 64,  /* of one command message */

@@ -34,7 +34,8 @@ static bool hear_term(struct core *core, const struct message *message)
 {
     uint64_t known = core->term > core->heard_term ? core->term : core->heard_term;
 
-    if (message->term <= known || message->term - core->term >= UINT64_C(1) << LIMIT_TERM_JUMP_LOG2)
+    if (message->term <= known ||
+        message->term - core->term > (UINT64_C(1) << LIMIT_TERM_JUMP_LOG2) - CORE_TERM_SPREAD)
         return true;
     if (core->phase == CORE_ACTIVE) {
         step_down(core, message, "another coordinator has taken over");
@@ -44,11 +45,13 @@ static bool hear_term(struct core *core, const struct message *message)
     return true;
 }
 
+/* Not just the next one: two that start together, or cannot hear each other, would take the same,
+ * and their views could not be told apart by (term, version). */
 static void take_term(struct core *core)
 {
     if (core->heard_term > core->term)
         core->term = core->heard_term;
-    core->term++;
+    core->term += 1 + core->options.boot % CORE_TERM_SPREAD;
     core->phase = CORE_ACTIVE;
     core->active_ms = core->now_ms;
     core->counters_changed = true;

@@ -114,6 +114,12 @@ bool collection_is_readable(const struct collection *collection, uint64_t readab
            is_listed(collection, readable_version, segment_number);
 }
 
+bool collection_is_same(const struct collection *collection, uint64_t readable_version)
+{
+    return readable_version < COLLECTION_VERSIONS_MAX &&
+           collection->listed[readable_version] == collection->listed[collection->readable_version];
+}
+
 /* The first segment, which is sealed, is in every edition. */
 void collection_renew(struct collection *collection, struct prng *prng)
 {

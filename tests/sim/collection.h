@@ -42,6 +42,8 @@ void collection_renew(struct collection *collection, struct prng *prng);
 /* Listed in that version, and sealed. */
 bool collection_is_readable(const struct collection *collection, uint64_t readable_version,
                             size_t segment_number);
+/* That edition lists the same segments as the one on disk now: loading it again changes nothing. */
+bool collection_is_same(const struct collection *collection, uint64_t readable_version);
 /* As manifest_read would give it; manifest_free releases it. */
 struct manifest *collection_manifest(const struct collection *collection);
 

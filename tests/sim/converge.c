@@ -120,7 +120,8 @@ static bool is_view_right(struct world *world, uint32_t number, size_t wanted_co
     if (view->items_count != wanted_count || view->copies_count != wanted_count)
         return no(why, "the view of collection %u has %zu items in %zu copies, not %zu", number,
                   view->items_count, view->copies_count, wanted_count);
-    if (wanted_count > 0 && view->readable_version != world->collections[number].readable_version)
+    if (wanted_count > 0 &&
+        !collection_is_same(&world->collections[number], view->readable_version))
         return no(why, "the view of collection %u is of another edition", number);
     for (size_t i = 0; i < view->copies_count; i++)
         if (find_wanted(world, view->copies[i][0], view->copies[i][1]) == NULL)

@@ -32,7 +32,7 @@
     X(FAULT, coordinator_stops, "coordinators that stopped by themselves")                         \
     X(FAULT, rivals, "second coordinators started")                                                \
     X(FAULT, rivals_restored, "  with an older state")                                             \
-    X(FAULT, terms_shared, "  with the term of the first one")                                     \
+    X(FACT, terms_shared, "  with the term of the first one")                                      \
     X(FAULT, rogue_orders, "orders of a rogue coordinator")                                        \
     X(FAULT, forced_orders, "  by force")                                                          \
     X(FAULT, drains, "nodes drained and stopped")                                                  \

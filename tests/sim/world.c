@@ -39,6 +39,7 @@ enum {
     WORLD_INSIST_MS = 21000,    /* longer than the net holds a message back */
     WORLD_SEARCHES_AT_REST = 4, /* per client and collection */
     WORLD_LAST_SEARCHES_MS = 12000,
+    WORLD_LAST_LOSS_PER_MILLE = 30, /* eight tries in five seconds: all lost once in 10^10 */
 };
 
 void world_fail(struct world *world, const char *checker, const char *format, ...)
@@ -259,10 +260,10 @@ static void search_at_rest(struct world *world)
 
 /* Death */
 
-/* All serve, the bus loses one message in twelve: five seconds must do. */
+/* All serve, the bus loses a few messages: five seconds must do. */
 static void search_through_loss(struct world *world)
 {
-    world->options.lost_per_mille = 80;
+    world->options.lost_per_mille = WORLD_LAST_LOSS_PER_MILLE;
     search_at_rest(world);
     world->options.lost_per_mille = 0;
 }
