@@ -97,27 +97,46 @@ static void say(const struct coordinator *coordinator, bool warning, const char 
         coordinator->options.on_note(coordinator->options.owner, warning, text);
 }
 
-/* A message that is lost here is one that the bus might have lost (C1). */
-static void send_one(struct coordinator *coordinator, const struct outbox_send *send)
+/* False, and a note, when it cannot be encoded or the bus takes nothing so long. A message that is
+ * lost otherwise is one that the bus might have lost (C1). */
+static bool publish(struct coordinator *coordinator, const struct subject *subject,
+                    const struct message *message, struct qn_error *error)
 {
     const struct transport *transport = &coordinator->options.transport;
+    size_t most = transport->ops->max_payload(transport->self), size;
+    const uint8_t *bytes;
+    char text[sizeof error->text + 64];
+
+    arena_reset(&coordinator->encode_arena);
+    enum qn_status status = codec_encode(message, &coordinator->encode_arena, &bytes, &size, error);
+    if (status == QN_STATUS_OK && size > most)
+        status =
+            error_set(error, QN_STATUS_UNSUPPORTED,
+                      "it takes %zu bytes, the bus takes at most %zu (max_payload)", size, most);
+    if (status == QN_STATUS_OK) {
+        (void)transport->ops->publish(transport->self, subject->text, NULL, bytes, size);
+        return true;
+    }
+    (void)snprintf(text, sizeof text, "%s is not sent: %s", message_kind_name(message->kind),
+                   error->text);
+    say(coordinator, true, text);
+    return false;
+}
+
+/* Who asked for what cannot be sent is told so, rather than left to wait. */
+static void send_one(struct coordinator *coordinator, const struct outbox_send *send)
+{
     struct subject subject = subject_of(coordinator, send);
     struct qn_error error = {0};
-    const uint8_t *bytes;
-    size_t size;
 
-    if (subject.text[0] == '\0')
+    if (subject.text[0] == '\0' || publish(coordinator, &subject, &send->message, &error) ||
+        send->message.kind != MESSAGE_COORD_ANSWER)
         return;
-    arena_reset(&coordinator->encode_arena);
-    if (codec_encode(&send->message, &coordinator->encode_arena, &bytes, &size, &error) !=
-        QN_STATUS_OK) {
-        char text[sizeof error.text + 64];
-        (void)snprintf(text, sizeof text, "%s is not sent: %s",
-                       message_kind_name(send->message.kind), error.text);
-        say(coordinator, true, text);
-        return;
-    }
-    (void)transport->ops->publish(transport->self, subject.text, NULL, bytes, size);
+    struct message refusal = send->message;
+    struct qn_error again = {0};
+    refusal.coord_answer =
+        (struct coord_answer){.status = error.status, .text = error.text, .pages = 1};
+    (void)publish(coordinator, &subject, &refusal, &again);
 }
 
 /* First durable, then said. */

@@ -11,8 +11,9 @@
 struct process;
 
 /* From here to the end of the block the code is that process's; NULL: the world's. */
-#define HEAP_INSIDE(whose) CLEANUP(heap_restore) struct process *heap_outer = heap_swap(whose)
-#define HEAP_OUTSIDE       HEAP_INSIDE(NULL)
+#define HEAP_INSIDE(whose)                                                                         \
+    CLEANUP(heap_restore) __attribute__((unused)) struct process *heap_outer = heap_swap(whose)
+#define HEAP_OUTSIDE HEAP_INSIDE(NULL)
 
 /* Returns whose code it was. */
 struct process *heap_swap(struct process *process);

@@ -12,6 +12,7 @@
 
 struct bench {
     struct transport transport, client;
+    struct transport_ops narrow_ops; /* the transport's, with payload_max */
     struct coordinator *coordinator;
     struct coordinator_options options;
     uint64_t now_us;
@@ -21,6 +22,14 @@ struct bench {
     char answer_text[256];
     char note[512];
 };
+
+static size_t payload_max = LIMIT_MESSAGE_BYTES_MAX;
+
+static size_t max_payload(void *self)
+{
+    (void)self;
+    return payload_max;
+}
 
 static uint64_t now_us(void *self)
 {
@@ -173,13 +182,17 @@ static int set_up(void **state)
                      0);
     assert_int_equal(
         bench->client.ops->subscribe(bench->client.self, "answers", on_answer, bench, &error), 0);
-    bench->options = (struct coordinator_options){.cluster = "test",
-                                                  .transport = bench->transport,
-                                                  .clock = {now_us, bench},
-                                                  .state = {&state_ops, bench},
-                                                  .read_manifest = read_manifest,
-                                                  .on_note = on_note,
-                                                  .owner = bench};
+    payload_max = LIMIT_MESSAGE_BYTES_MAX;
+    bench->narrow_ops = *bench->transport.ops;
+    bench->narrow_ops.max_payload = max_payload;
+    bench->options =
+        (struct coordinator_options){.cluster = "test",
+                                     .transport = {&bench->narrow_ops, bench->transport.self},
+                                     .clock = {now_us, bench},
+                                     .state = {&state_ops, bench},
+                                     .read_manifest = read_manifest,
+                                     .on_note = on_note,
+                                     .owner = bench};
     assert_int_equal(coordinator_open(&bench->options, &bench->coordinator, &error), 0);
     *state = bench;
     return 0;
@@ -254,6 +267,29 @@ static void requests_are_answered_where_they_say(void **state)
     assert_string_equal(bench->answer_text, "/data: not there");
 }
 
+static void an_answer_that_is_too_long_for_the_bus_is_told(void **state)
+{
+    struct bench *bench = *state;
+
+    char folder[200] = {0};
+    struct message message = {
+        .sender = "client/1",
+        .request_id = 77,
+        .reply_to = "answers",
+        .kind = MESSAGE_COORD_REQUEST,
+        .coord_request = {.verb = COORD_LOAD_COLLECTION, .collection = "", .folder = folder}};
+
+    memset(folder, 'x', sizeof folder - 1);
+    (void)run(bench, 1500);
+    payload_max = 200; /* "xxx...: not there" takes more, the refusal less */
+    say(bench, subject_coord("test").text, &message);
+    (void)run(bench, 200);
+    assert_int_equal(bench->answers, 1);
+    assert_int_equal(bench->answer.status, QN_STATUS_UNSUPPORTED);
+    if (strstr(bench->answer_text, "the bus takes at most 200") == NULL)
+        fail_msg("%s", bench->answer_text);
+}
+
 static void bytes_that_are_no_message_are_dropped(void **state)
 {
     struct bench *bench = *state;
@@ -286,6 +322,7 @@ int main(void)
         TEST(a_commit_that_fails_stops_it_for_good_and_nothing_is_said),
         TEST(a_higher_term_makes_it_step_down),
         TEST(requests_are_answered_where_they_say),
+        TEST(an_answer_that_is_too_long_for_the_bus_is_told),
         TEST(bytes_that_are_no_message_are_dropped),
         TEST(a_bad_cluster_name_is_a_bad_configuration),
     };
