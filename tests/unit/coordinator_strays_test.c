@@ -41,6 +41,7 @@ static void load_onto(struct world *world, const struct manifest *manifest, int6
                                                  .folder = manifest->folder,
                                                  .dst_node_ids = &node_id,
                                                  .dst_node_ids_count = 1});
+    world->manifest = NULL;
     assert_int_equal(world->answer_status, QN_STATUS_OK);
 }
 
@@ -128,6 +129,7 @@ static void a_segment_that_is_growing_now_goes_as_well(void **state)
     leave_copies_behind(world);
     manifest->segments[2].state = QN_SEGMENT_GROWING;
     load_onto(world, manifest, 2);
+    (void)manifest_free(manifest);
     world->nodes[1].cut = false;
     world_until(world, node_1_is_empty, 10000);
     world_run(world, 2000);
@@ -148,6 +150,7 @@ static void a_segment_that_is_another_collections_now_goes_as_well(void **state)
     other.segments = manifest->segments + 2;
     other.segments_count = 1;
     load_onto(world, &other, 3);
+    (void)manifest_free(manifest);
     world_run(world, 2000);
     world->nodes[1].cut = false;
     world_until(world, node_1_is_empty, 10000);
@@ -226,6 +229,7 @@ static void a_name_that_is_the_id_of_orphans_is_refused(void **state)
     other.segments = manifest->segments + 2;
     other.segments_count = 1;
     load_onto(world, &other, 3);
+    (void)manifest_free(manifest);
     world_ask(world, COORD_RELEASE_COLLECTION, "7");
     assert_answer(world, QN_STATUS_CONFLICT,
                   "7 is the name of collection 9, and the id of orphans");
