@@ -183,21 +183,18 @@ static bool stray(struct core *core, const struct cluster_node *node, struct clu
     struct catalog_segment *segment = catalog_segment(&core->catalog, copy->segment_id);
     struct catalog_collection *collection = catalog_collection(&core->catalog, copy->collection_id);
     struct command_item item = {.node_id = node->node_id, .epoch = copy->epoch};
-    bool has_ground;
 
     if (collection == NULL || collection->row.ceasing)
         return false;
-    if (is_over(segment, collection)) {
-        has_ground = is_edition_settled(core, collection);
-        item.segment = ceased_segment(core, collection, copy);
-    } else {
-        if (!is_surplus(segment, node, copy))
-            return false;
-        has_ground = find_witness(core, segment, &item.witness);
-        item.segment = segment;
-    }
-    if (has_ground && is_due(core, copy))
-        ask(core, copy, items, &item);
+    bool is_ceased = is_over(segment, collection);
+    if (!is_ceased && !is_surplus(segment, node, copy))
+        return false;
+    bool has_ground = is_ceased ? is_edition_settled(core, collection)
+                                : find_witness(core, segment, &item.witness);
+    if (!has_ground || !is_due(core, copy))
+        return true;
+    item.segment = is_ceased ? ceased_segment(core, collection, copy) : segment;
+    ask(core, copy, items, &item);
     return true;
 }
 
