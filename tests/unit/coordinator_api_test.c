@@ -5,23 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int set_up(void **state)
-{
-    struct world *world = test_malloc(sizeof *world);
-
-    world_open(world);
-    world_start(world);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_close(*state);
-    test_free(*state);
-    return 0;
-}
-
 static void load(struct world *world, struct manifest *manifest, int64_t node_id)
 {
     world->manifest = manifest;
@@ -31,13 +14,6 @@ static void load(struct world *world, struct manifest *manifest, int64_t node_id
                                                  .dst_node_ids_count = node_id == 0 ? 0 : 1});
     world->manifest = NULL;
     (void)manifest_free(manifest);
-}
-
-static void assert_answer(const struct world *world, enum qn_status status, const char *part)
-{
-    assert_int_equal(world->answer_status, status);
-    if (strstr(world->answer_text, part) == NULL)
-        fail_msg("\"%s\" is not in \"%s\"", part, world->answer_text);
 }
 
 /* ---- loading --------------------------------------------------------------------------------- */
@@ -63,11 +39,11 @@ static void loading_again_answers_with_the_state(void **state)
     world_run(world, 500);
     size_t commands = world->sent[MESSAGE_LOAD_SEGMENTS];
     load(world, world_manifest(2), 1);
-    assert_answer(world, QN_STATUS_OK, "onto node 1; 2 of them serve");
+    world_assert_answer(world, QN_STATUS_OK, "onto node 1; 2 of them serve");
     world_run(world, 2000);
     assert_int_equal(world->sent[MESSAGE_LOAD_SEGMENTS], commands);
     load(world, world_manifest(3), 1);
-    assert_answer(world, QN_STATUS_CONFLICT, "its manifest has changed");
+    world_assert_answer(world, QN_STATUS_CONFLICT, "its manifest has changed");
 }
 
 static void growing_segments_are_named_and_not_loaded(void **state)
@@ -77,12 +53,12 @@ static void growing_segments_are_named_and_not_loaded(void **state)
 
     manifest->segments[1].state = QN_SEGMENT_GROWING;
     load(world, manifest, 1);
-    assert_answer(world, QN_STATUS_OK, "2 segments");
-    assert_answer(world, QN_STATUS_OK, "only sealed segments are: Growing 2");
+    world_assert_answer(world, QN_STATUS_OK, "2 segments");
+    world_assert_answer(world, QN_STATUS_OK, "only sealed segments are: Growing 2");
     world_run(world, 500);
     assert_int_equal(world->view.items_count, 2);
     world_balance(world, 1, 2, 2);
-    assert_answer(world, QN_STATUS_INVALID, "segment 2 is Growing");
+    world_assert_answer(world, QN_STATUS_INVALID, "segment 2 is Growing");
     world_ask(world, COORD_LIST_COLLECTIONS, "");
     assert_int_equal(world->answer_segments, 2);
     assert_int_equal(world->answer_serving, 2);
@@ -96,11 +72,12 @@ static void a_manifest_that_no_message_can_carry_is_refused(void **state)
 
     manifest->name[0] = '\n';
     load(world, manifest, 1);
-    assert_answer(world, QN_STATUS_INVALID, "collection 7: its name holds control characters");
+    world_assert_answer(world, QN_STATUS_INVALID,
+                        "collection 7: its name holds control characters");
     manifest = world_manifest(2);
     manifest->collection_id = 0;
     load(world, manifest, 1);
-    assert_answer(world, QN_STATUS_INVALID, "collection_id 0: a positive number is wanted");
+    world_assert_answer(world, QN_STATUS_INVALID, "collection_id 0: a positive number is wanted");
     assert_int_equal(world->core->catalog.collections.count, 0);
 }
 
@@ -109,7 +86,7 @@ static void a_node_that_does_not_report_is_named(void **state)
     struct world *world = *state;
 
     load(world, world_manifest(2), 9);
-    assert_answer(world, QN_STATUS_UNAVAILABLE, "node 9 does not report");
+    world_assert_answer(world, QN_STATUS_UNAVAILABLE, "node 9 does not report");
 }
 
 static void nodes_named_for_a_loaded_collection_must_report(void **state)
@@ -120,16 +97,16 @@ static void nodes_named_for_a_loaded_collection_must_report(void **state)
     world_until(world, world_is_settled, 2000);
     size_t commands = world->sent[MESSAGE_LOAD_SEGMENTS];
     load(world, world_manifest(2), 77);
-    assert_answer(world, QN_STATUS_UNAVAILABLE, "node 77 does not report");
+    world_assert_answer(world, QN_STATUS_UNAVAILABLE, "node 77 does not report");
     world_kill_node(world, 3);
     world_run(world, LIMIT_NODE_SILENT_MS + 1500);
     load(world, world_manifest(2), 3);
-    assert_answer(world, QN_STATUS_UNAVAILABLE, "node 3 does not report");
+    world_assert_answer(world, QN_STATUS_UNAVAILABLE, "node 3 does not report");
     load(world, world_manifest(2), 2);
-    assert_answer(world, QN_STATUS_OK,
-                  "onto node 1; 2 of them serve; the collection stays where it is");
+    world_assert_answer(world, QN_STATUS_OK,
+                        "onto node 1; 2 of them serve; the collection stays where it is");
     load(world, world_manifest(2), 0);
-    assert_answer(world, QN_STATUS_OK, "onto node 1; 2 of them serve");
+    world_assert_answer(world, QN_STATUS_OK, "onto node 1; 2 of them serve");
     assert_null(strstr(world->answer_text, "stays"));
     world_run(world, 2000);
     assert_int_equal(world->sent[MESSAGE_LOAD_SEGMENTS], commands);
@@ -143,8 +120,8 @@ static void a_collection_that_fits_nowhere_is_refused_with_figures(void **state)
 
     manifest->segments[0].resident_bytes = WORLD_BUDGET_BYTES + 1;
     load(world, manifest, 0);
-    assert_answer(world, QN_STATUS_OVER_BUDGET,
-                  "segment 1 needs 262145 bytes; free: node 1 262144");
+    world_assert_answer(world, QN_STATUS_OVER_BUDGET,
+                        "segment 1 needs 262145 bytes; free: node 1 262144");
     assert_int_equal(world->core->catalog.collections.count, 0);
 }
 
@@ -159,8 +136,8 @@ static void a_segment_id_of_another_collection_is_a_conflict(void **state)
     manifest->name = strdup("other");
     manifest->segments[0].content_hash.bytes[0] ^= 1;
     load(world, manifest, 1);
-    assert_answer(world, QN_STATUS_CONFLICT,
-                  "segment 1 belongs to collection words (7), with other content");
+    world_assert_answer(world, QN_STATUS_CONFLICT,
+                        "segment 1 belongs to collection words (7), with other content");
 }
 
 static void digits_are_an_id_before_they_are_a_name(void **state)
@@ -174,7 +151,7 @@ static void digits_are_an_id_before_they_are_a_name(void **state)
     manifest->name = strdup("7");
     manifest->segments[0].segment_id = 3;
     load(world, manifest, 1);
-    assert_answer(world, QN_STATUS_OK, "collection 7 (8)");
+    world_assert_answer(world, QN_STATUS_OK, "collection 7 (8)");
     const struct catalog *catalog = &world->core->catalog;
     assert_string_equal(catalog_collection_named(catalog, "7")->row.name, "words");
     assert_string_equal(catalog_collection_named(catalog, "8")->row.name, "7");
@@ -187,7 +164,7 @@ static void a_folder_that_cannot_be_read_says_why(void **state)
     struct world *world = *state;
 
     load(world, NULL, 1);
-    assert_answer(world, QN_STATUS_NOT_FOUND, "no such folder");
+    world_assert_answer(world, QN_STATUS_NOT_FOUND, "no such folder");
 }
 
 static void a_node_that_was_full_is_tried_again(void **state)
@@ -258,7 +235,7 @@ static void orphans_are_listed_and_left_alone(void **state)
     assert_int_equal(world->answer_status, QN_STATUS_OK);
     /* Loaded again, they are adopted where they are. */
     load(world, world_manifest(2), 0);
-    assert_answer(world, QN_STATUS_OK, "2 segments, 8.0 KiB onto node 1");
+    world_assert_answer(world, QN_STATUS_OK, "2 segments, 8.0 KiB onto node 1");
     world_until(world, world_is_settled, 3000);
 }
 
@@ -293,7 +270,7 @@ static void no_more_than_1024_finished_moves_are_kept(void **state)
     catalog_done(&catalog);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int main(void)
 {

@@ -3,30 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static int set_up(void **state)
-{
-    struct world *world = test_malloc(sizeof *world);
-
-    world_open(world);
-    world_start(world);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_close(*state);
-    test_free(*state);
-    return 0;
-}
-
-static void assert_answer(const struct world *world, enum qn_status status, const char *part)
-{
-    assert_int_equal(world->answer_status, status);
-    if (strstr(world->answer_text, part) == NULL)
-        fail_msg("\"%s\" is not in \"%s\"", part, world->answer_text);
-}
-
 /* ---- load balance ---------------------------------------------------------------------------- */
 
 static void each_refusal_has_its_reason(void **state)
@@ -39,20 +15,21 @@ static void each_refusal_has_its_reason(void **state)
                                                  .src_node_id = 1,
                                                  .dst_node_ids = wrong,
                                                  .dst_node_ids_count = 2});
-    assert_answer(world, QN_STATUS_INVALID, "node 1 is source and target\nnode 9 is unknown");
+    world_assert_answer(world, QN_STATUS_INVALID, "node 1 is source and target\nnode 9 is unknown");
     world_request(world, &(struct coord_request){.verb = COORD_LOAD_BALANCE,
                                                  .src_node_id = 2,
                                                  .dst_node_ids = (const int64_t[]){3},
                                                  .dst_node_ids_count = 1,
                                                  .segment_ids = ids,
                                                  .segment_ids_count = 2});
-    assert_answer(world, QN_STATUS_NOT_HERE, "segment 1 is not on node 2\nsegment 99 is unknown");
+    world_assert_answer(world, QN_STATUS_NOT_HERE,
+                        "segment 1 is not on node 2\nsegment 99 is unknown");
     world_kill_node(world, 3);
     world_run(world, LIMIT_NODE_SILENT_MS + 1200);
     world_balance(world, 1, 3, 1);
-    assert_answer(world, QN_STATUS_UNAVAILABLE, "node 3 is silent");
+    world_assert_answer(world, QN_STATUS_UNAVAILABLE, "node 3 is silent");
     world_balance(world, 3, 1, 1);
-    assert_answer(world, QN_STATUS_UNAVAILABLE, "node 3 is silent");
+    world_assert_answer(world, QN_STATUS_UNAVAILABLE, "node 3 is silent");
     assert_int_equal(world->core->catalog.moves.count, 0);
 }
 
@@ -66,7 +43,7 @@ static void a_target_without_room_is_refused_with_figures(void **state)
     world_run(world, 500);
     world_load(world, 2, 1);
     world_balance(world, 1, 2, 0);
-    assert_answer(world, QN_STATUS_OVER_BUDGET, "segment 2 needs 4096 bytes; free: node 2 0");
+    world_assert_answer(world, QN_STATUS_OVER_BUDGET, "segment 2 needs 4096 bytes; free: node 2 0");
     assert_int_equal(world->core->catalog.moves.count, 0);
 }
 
@@ -97,7 +74,7 @@ static void a_segment_that_moves_elsewhere_is_refused(void **state)
     world_load(world, 2, 1);
     world_balance(world, 1, 2, 1);
     world_balance(world, 1, 3, 1);
-    assert_answer(world, QN_STATUS_BUSY, "segment 1 is already moving from node 1 to node 2");
+    world_assert_answer(world, QN_STATUS_BUSY, "segment 1 is already moving from node 1 to node 2");
 }
 
 static void a_node_is_emptied_onto_several(void **state)
@@ -110,7 +87,8 @@ static void a_node_is_emptied_onto_several(void **state)
                                                  .src_node_id = 1,
                                                  .dst_node_ids = targets,
                                                  .dst_node_ids_count = 2});
-    assert_answer(world, QN_STATUS_OK, "moving 6 segments, 24.0 KiB from node 1 onto nodes 2, 3");
+    world_assert_answer(world, QN_STATUS_OK,
+                        "moving 6 segments, 24.0 KiB from node 1 onto nodes 2, 3");
     world_until(world, world_is_settled, 5000);
     assert_int_equal(node_copies_count(world->nodes[1].node), 0);
     assert_int_equal(node_copies_count(world->nodes[2].node), 3);
@@ -130,7 +108,7 @@ static void a_released_collection_leaves_the_view_first_and_its_copies_later(voi
     world_load(world, 2, 1);
     uint64_t readable_version = world->view.readable_version;
     world_ask(world, COORD_RELEASE_COLLECTION, "words");
-    assert_answer(world, QN_STATUS_OK, "2 segments are released after 0.5 s");
+    world_assert_answer(world, QN_STATUS_OK, "2 segments are released after 0.5 s");
     assert_int_equal(world->view.items_count, 0);
     assert_int_equal(world->view.readable_version, readable_version + 1);
     world_run(world, WORLD_CEASED_WAIT_MS - 100);
@@ -138,7 +116,7 @@ static void a_released_collection_leaves_the_view_first_and_its_copies_later(voi
     world_until(world, is_forgotten, 6000);
     assert_int_equal(world_copy(world, 1, 1), QN_COPY_ABSENT);
     world_ask(world, COORD_GET_VIEW, "words");
-    assert_answer(world, QN_STATUS_NOT_FOUND, "collection words is not loaded");
+    world_assert_answer(world, QN_STATUS_NOT_FOUND, "collection words is not loaded");
     assert_int_equal(world->core->catalog.segments.count, 0);
     world_load(world, 2, 2);
 }
@@ -182,7 +160,7 @@ static void a_collection_waits_for_a_silent_holder_unless_it_is_loaded_anew(void
     assert_true(world_serves(world, 1));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int main(void)
 {

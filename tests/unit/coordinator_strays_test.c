@@ -4,30 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int set_up(void **state)
-{
-    struct world *world = test_malloc(sizeof *world);
-
-    world_open(world);
-    world_start(world);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_close(*state);
-    test_free(*state);
-    return 0;
-}
-
-static void assert_answer(struct world *world, enum qn_status status, const char *part)
-{
-    assert_int_equal(world->answer_status, status);
-    if (strstr(world->answer_text, part) == NULL)
-        fail_msg("\"%s\" lacks \"%s\"", world->answer_text, part);
-}
-
 static bool node_1_is_empty(struct world *world)
 {
     return node_copies_count(world->nodes[1].node) == 0;
@@ -175,13 +151,13 @@ static void orphans_go_when_their_collection_is_released_by_its_id(void **state)
 
     lose_the_state(world);
     world_ask(world, COORD_RELEASE_COLLECTION, "8");
-    assert_answer(world, QN_STATUS_NOT_FOUND, "collection 8 is not loaded");
+    world_assert_answer(world, QN_STATUS_NOT_FOUND, "collection 8 is not loaded");
     world_ask(world, COORD_RELEASE_COLLECTION, "words");
-    assert_answer(world, QN_STATUS_NOT_FOUND, "collection words is not loaded");
+    world_assert_answer(world, QN_STATUS_NOT_FOUND, "collection words is not loaded");
     world_ask(world, COORD_RELEASE_COLLECTION, "7");
-    assert_answer(world, QN_STATUS_OK, "orphans-7 (7): 2 copies are released after 0.5 s");
+    world_assert_answer(world, QN_STATUS_OK, "orphans-7 (7): 2 copies are released after 0.5 s");
     world_ask(world, COORD_RELEASE_COLLECTION, "7");
-    assert_answer(world, QN_STATUS_OK, "orphans-7 (7): 2 copies are released after 0.5 s");
+    world_assert_answer(world, QN_STATUS_OK, "orphans-7 (7): 2 copies are released after 0.5 s");
     assert_int_equal(world->view.published_count, 1);
     assert_int_equal(world->view.items_count, 0);
     world_run(world, WORLD_CEASED_WAIT_MS - 100);
@@ -199,7 +175,7 @@ static void orphans_on_a_silent_node_are_waited_for(void **state)
     world->nodes[1].cut = true;
     world_run(world, LIMIT_NODE_SILENT_MS + 1200);
     world_ask(world, COORD_RELEASE_COLLECTION, "7");
-    assert_answer(world, QN_STATUS_OK, "2 copies are released");
+    world_assert_answer(world, QN_STATUS_OK, "2 copies are released");
     world_run(world, 3000);
     assert_int_equal(world->core->catalog.collections.count, 1);
     world->nodes[1].cut = false;
@@ -231,13 +207,13 @@ static void a_name_that_is_the_id_of_orphans_is_refused(void **state)
     load_onto(world, &other, 3);
     (void)manifest_free(manifest);
     world_ask(world, COORD_RELEASE_COLLECTION, "7");
-    assert_answer(world, QN_STATUS_CONFLICT,
-                  "7 is the name of collection 9, and the id of orphans");
+    world_assert_answer(world, QN_STATUS_CONFLICT,
+                        "7 is the name of collection 9, and the id of orphans");
     world_ask(world, COORD_RELEASE_COLLECTION, "9");
     assert_int_equal(world->answer_status, QN_STATUS_OK);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int main(void)
 {

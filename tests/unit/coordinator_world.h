@@ -105,6 +105,10 @@ void world_kill_coordinator(struct world *world);
 /* Nodes 1, 2, 3 and the coordinator, term taken. */
 void world_start(struct world *world);
 
+/* As a fixture: *state is the world, started. */
+int world_set_up(void **state);
+int world_tear_down(void **state);
+
 void world_run(struct world *world, uint64_t ms);
 /* Until it is true; fails after limit_ms. */
 void world_until(struct world *world, bool (*is_true)(struct world *world), uint64_t limit_ms);
@@ -121,6 +125,8 @@ struct manifest *world_manifest(size_t segments_count);
 void world_request(struct world *world, const struct coord_request *request);
 void world_balance(struct world *world, int64_t src, int64_t dst, int64_t segment_id);
 void world_ask(struct world *world, enum coord_verb verb, const char *collection);
+/* The last answer has this status, and this part of a text. */
+void world_assert_answer(const struct world *world, enum qn_status status, const char *part);
 
 /* Between coordinator_world*.c. */
 void world_send(struct world *world, int64_t to, const struct message *message);

@@ -9,6 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- fixture --------------------------------------------------------------------------------- */
+
+int world_set_up(void **state)
+{
+    struct world *world = test_malloc(sizeof *world);
+
+    world_open(world);
+    world_start(world);
+    *state = world;
+    return 0;
+}
+
+int world_tear_down(void **state)
+{
+    world_close(*state);
+    test_free(*state);
+    return 0;
+}
+
 /* ---- requests -------------------------------------------------------------------------------- */
 
 struct manifest *world_manifest(size_t segments_count)
@@ -58,6 +77,13 @@ void world_request(struct world *world, const struct coord_request *request)
     world->answer_text[0] = '\0';
     world->answer_pages = world->answer_moves = world->answer_collections = 0;
     world_deliver(world, &message);
+}
+
+void world_assert_answer(const struct world *world, enum qn_status status, const char *part)
+{
+    assert_int_equal(world->answer_status, status);
+    if (strstr(world->answer_text, part) == NULL)
+        fail_msg("\"%s\" is not in \"%s\"", part, world->answer_text);
 }
 
 void world_load(struct world *world, size_t count, int64_t node_id)
