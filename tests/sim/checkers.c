@@ -123,31 +123,6 @@ void checkers_on_result(struct world *world, const struct qn_search_request *req
 
 /* K5 */
 
-static bool is_content(const struct collection_segment *segment, const void *memory, size_t bytes)
-{
-    return segment->resident_bytes == bytes &&
-           memcmp(segment->image + (segment->image_bytes - bytes), memory, bytes) == 0;
-}
-
-/* Which segment lies in this memory: told by its bytes, and of several with the same bytes the one
- * that is leaving. -1: none, whole. */
-static int find_content(const struct process *process, const void *memory, size_t bytes)
-{
-    const struct world *world = process->world;
-    const struct observed_agent *agent = &world->observer.agents[process->index - 1];
-    int found = -1;
-
-    for (uint32_t c = 0; c < world->collections_count; c++)
-        for (size_t s = 0; s < world->collections[c].segments_count; s++) {
-            const struct collection_segment *segment = &world->collections[c].segments[s];
-            int index = world_segment_index(world, segment->segment_id);
-            if ((found < 0 || agent->leaves[index].is_leaving) &&
-                is_content(segment, memory, bytes))
-                found = index;
-        }
-    return found;
-}
-
 static bool is_served_elsewhere(struct world *world, unsigned agent_number, int index)
 {
     for (unsigned a = 0; a < world->options.agents; a++)
@@ -156,12 +131,11 @@ static bool is_served_elsewhere(struct world *world, unsigned agent_number, int 
     return false;
 }
 
-void checkers_on_unmap(struct process *process, const void *memory, size_t bytes)
+void checkers_on_unmap(struct process *process, int index)
 {
     struct world *world = process->world;
     unsigned number = process->index - 1;
     struct observed_agent *agent = &world->observer.agents[number];
-    int index = find_content(process, memory, bytes);
 
     if (index < 0 || !agent->serves[index])
         return;

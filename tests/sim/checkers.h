@@ -16,8 +16,8 @@ void checkers_on_result(struct world *world, const struct qn_search_request *req
                         const struct qn_search_result *result);
 /* K3: never more than the budget. */
 void checkers_on_map(struct process *process);
-/* K5: a living process gives memory back. */
-void checkers_on_unmap(struct process *process, const void *memory, size_t bytes);
+/* K5: a living process gives memory back; the index is negative when nothing lay in it. */
+void checkers_on_unmap(struct process *process, int index);
 void checkers_on_kill(struct process *process);
 /* K3: everything of a dead process was taken back. */
 void checkers_on_buried(struct process *process);

@@ -12,8 +12,9 @@ enum { DISK_ALIGN_BYTES = 4096 };
 
 struct disk_mapping {
     struct disk_mapping *next;
-    void *memory;
+    unsigned char *memory;
     size_t bytes;
+    int64_t image; /* that was read into it; -1: none */
 };
 
 void disk_init(struct disk *disk, struct process *process)
@@ -59,6 +60,16 @@ static enum qn_status disk_open(void *self, const char *path, struct file *ret_f
     return QN_STATUS_OK;
 }
 
+/* Several segments may have the same bytes: only who was read into it tells which lies there. */
+static void note_image(struct disk *disk, const void *memory, int64_t image)
+{
+    const unsigned char *at = memory;
+
+    for (struct disk_mapping *m = disk->mappings; m != NULL; m = m->next)
+        if (at >= m->memory && at < m->memory + m->bytes)
+            m->image = image;
+}
+
 static enum qn_status disk_read_at(void *self, const struct file *file, uint64_t offset,
                                    void *ret_bytes, size_t bytes, struct qn_error *error)
 {
@@ -72,6 +83,7 @@ static enum qn_status disk_read_at(void *self, const struct file *file, uint64_t
     if (happens(disk, world->options.read_failed_per_mille, &world->stats.read_failed))
         return error_set(error, QN_STATUS_IO, "%s: the simulated disk failed", segment->path);
     memcpy(ret_bytes, segment->image + offset, bytes);
+    note_image(disk, ret_bytes, file->handle);
     if (bytes > 0 &&
         happens(disk, world->options.read_flipped_per_mille, &world->stats.read_flipped)) {
         uint64_t bit = prng_below(&world->prng_disk, 8 * bytes);
@@ -102,6 +114,7 @@ static void *disk_map(void *self, size_t bytes, unsigned numa_node)
     CHECK(mapping->memory != NULL);
     memset(mapping->memory, 0, bytes);
     mapping->bytes = bytes;
+    mapping->image = -1;
     mapping->next = disk->mappings;
     disk->mappings = mapping;
     disk->mapped_bytes += bytes;
@@ -120,7 +133,7 @@ static void disk_unmap(void *self, void *memory, size_t bytes)
     CHECK(*link != NULL && (*link)->bytes == bytes);
     struct disk_mapping *mapping = *link;
     if (process_is_heard(disk->process))
-        checkers_on_unmap(disk->process, memory, bytes);
+        checkers_on_unmap(disk->process, (int)mapping->image);
     *link = mapping->next;
     disk->mapped_bytes -= bytes;
     /* A reader that should not be there any more sees that it is gone. */
