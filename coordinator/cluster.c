@@ -276,6 +276,7 @@ struct cluster_change cluster_on_report(struct cluster *cluster, const struct me
     node->report_number = report->report_number;
     node->silent = false;
     node->heard_ms = now_ms;
+    change.risen = message->term > node->term;
     node->term = message->term;
     take_figures(node, report);
     if (report->has_copies)

@@ -45,8 +45,9 @@ struct cluster_node {
     uint32_t pending_pages;
     struct cluster_list pending;
 
-    uint64_t term;     /* the highest that it knew when it reported last */
-    uint64_t told_ms;  /* when it was told ours last; 0: never */
+    uint64_t term;    /* the highest that it knew when it reported last */
+    uint64_t told_ms; /* when it was told ours last; 0: never */
+    uint64_t first_told_ms;
     bool stale;        /* its digest differs from the list's: ask for a full report */
     uint64_t asked_ms; /* when it was asked last; 0: never */
 };
@@ -61,6 +62,7 @@ struct cluster_change {
     struct cluster_node *node; /* NULL: the report was dropped */
     bool joined, returned, restarted;
     bool relisted; /* a full list is complete */
+    bool risen;    /* it knows a later term than before */
     /* The report was dropped, as it must be, but its node would stay silent for ever: its state is
      * lost, or two nodes have one id. NULL: not so, or told before. */
     const struct cluster_node *reborn;

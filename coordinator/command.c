@@ -48,6 +48,10 @@ void command_tell_term(struct core *core, struct cluster_node *node)
         (node->told_ms != 0 && core->now_ms - node->told_ms < CORE_REPEAT_MS))
         return;
     node->told_ms = core->now_ms == 0 ? 1 : core->now_ms;
+    if (node->first_told_ms == 0) {
+        node->first_told_ms = node->told_ms;
+        core->obedience_due_ms = core->now_ms + LIMIT_NODE_SILENT_MS;
+    }
     control(core, node->node_id, MESSAGE_LOAD_SEGMENTS)->load_segments.not_after =
         not_after_of(core, node->node_id);
 }

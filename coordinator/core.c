@@ -69,6 +69,12 @@ enum cluster_standing core_standing(const struct core *core, int64_t node_id, in
     return cluster_standing(node, segment_id, epoch);
 }
 
+bool core_is_obeyed(const struct core *core, const struct cluster_node *node)
+{
+    return node->term >= core->term ||
+           (node->first_told_ms != 0 && core->now_ms - node->first_told_ms >= LIMIT_NODE_SILENT_MS);
+}
+
 void core_silence_text(const struct core *core, int64_t node_id, char *ret_text, size_t text_bytes)
 {
     const struct cluster_node *node = cluster_find(&core->cluster, node_id);

@@ -56,7 +56,8 @@ struct core {
     struct core_answer answers[CORE_ANSWERS_KEPT];
     size_t answers_next;
 
-    uint64_t strays_due_ms; /* when they are looked at again; 0: there were none */
+    uint64_t strays_due_ms;    /* when they are looked at again; 0: there were none */
+    uint64_t obedience_due_ms; /* when the last node is no longer waited for; 0: none is */
 
     bool touched;   /* something changed that moves, loads or views look at */
     bool unsettled; /* something wanted is not seen yet */
@@ -81,6 +82,9 @@ enum cluster_standing core_standing(const struct core *core, int64_t node_id, in
                                     struct qn_epoch epoch);
 /* "node 3 silent for 5.0 s" */
 void core_silence_text(const struct core *core, int64_t node_id, char *ret_text, size_t text_bytes);
+/* The node knows our term, durably: no command of an older coordinator can drop a copy that our
+ * views name on it. One that cannot make it durable is waited for LIMIT_NODE_SILENT_MS. */
+bool core_is_obeyed(const struct core *core, const struct cluster_node *node);
 /* A node that may take copies: known, heard of, not shutting down. */
 bool core_node_is_live(const struct core *core, int64_t node_id);
 

@@ -51,6 +51,8 @@ static void release_together(struct core *core, struct catalog_move **moves, siz
         catalog_collection(&core->catalog, moves[0]->collection_id);
 
     CHECK(collection != NULL);
+    if (!view_is_known(core, collection))
+        return; /* ready again in the next step */
     if (view_update(core, collection, collection->version.term == 0))
         view_publish(core, collection);
     struct qn_epoch follows = collection->version;

@@ -111,7 +111,7 @@ static void on_report(struct core *core, const struct message *message)
                     " copies)",
                     node->node_id, what, node->boot, node->memory.budget_bytes,
                     message->node_report.copies_count);
-    if (what != NULL || change.relisted)
+    if (what != NULL || change.relisted || change.risen)
         core_touch(core);
     if (core->phase == CORE_ACTIVE && node->told_ms == 0 && node->term == core->term) {
         step_down(core, message, "we did not tell it, so another coordinator uses it too");
@@ -266,6 +266,10 @@ static void on_tick(struct core *core, bool deaf)
 
     if (core->strays_due_ms != 0 && core->now_ms >= core->strays_due_ms)
         core_touch(core);
+    if (core->obedience_due_ms != 0 && core->now_ms >= core->obedience_due_ms) {
+        core->obedience_due_ms = 0;
+        core_touch(core);
+    }
     while ((node = cluster_next_silent(&core->cluster, core->now_ms)) != NULL) {
         outbox_note(core->out, true, "node %" PRId64 " silent for %.1f s", node->node_id,
                     (double)(core->now_ms - node->heard_ms) / 1000);

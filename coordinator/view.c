@@ -13,7 +13,7 @@ static bool is_listed(const struct core *core, const struct catalog_segment *seg
 {
     const struct cluster_node *node = cluster_find(&core->cluster, wanted->node_id);
 
-    if (node == NULL || node->silent || !node->listed)
+    if (node == NULL || node->silent || !node->listed || !core_is_obeyed(core, node))
         return false;
     const struct cluster_copy *copy = cluster_copy(node, segment->segment_id);
     return copy != NULL && qn_epoch_compare(copy->epoch, wanted->epoch) == 0 &&
@@ -116,8 +116,10 @@ bool view_is_known(const struct core *core, const struct catalog_collection *col
         const struct catalog_segment *segment = collection->segments.entries[i].item;
         for (uint32_t j = 0; j < segment->wanted_count; j++) {
             const struct catalog_wanted *wanted = &segment->wanted[j];
+            const struct cluster_node *node = cluster_find(&core->cluster, wanted->node_id);
             if (core_standing(core, wanted->node_id, segment->segment_id, wanted->epoch) ==
-                CLUSTER_UNKNOWN)
+                    CLUSTER_UNKNOWN ||
+                (node != NULL && !node->silent && !core_is_obeyed(core, node)))
                 return false;
         }
     }

@@ -299,6 +299,50 @@ static void a_node_that_stays_away_does_not_hold_the_view_for_ever(void **state)
     assert_int_equal(world->view.items[0].copies_count, 0);
 }
 
+static bool drops_loads(struct world *world, int64_t to, const struct message *message)
+{
+    (void)world;
+    return to != WORLD_TO_COORDINATOR && message->kind == MESSAGE_LOAD_SEGMENTS;
+}
+
+/* Else the commands of an older coordinator could drop what the view names (simulated world
+ * 7054198). */
+static void a_view_waits_until_its_nodes_know_the_term(void **state)
+{
+    struct world *world = *state;
+
+    world_start(world);
+    world_load(world, 2, 1);
+    world_kill_coordinator(world);
+    world->drops = drops_loads;
+    world_start_coordinator(world);
+    size_t published = world->view.published_count;
+    world_run(world, 1000 + LIMIT_NODE_SILENT_MS - 500);
+    assert_int_equal(world->view.published_count, published);
+    world->drops = NULL;
+    world_run(world, 1500);
+    assert_int_equal(world->view.version.term, 2);
+    assert_true(world_view_has(world, 1, 1));
+    assert_int_equal(node_term(world->nodes[1].node), 2);
+}
+
+static void a_node_that_never_takes_the_term_does_not_hold_the_view_for_ever(void **state)
+{
+    struct world *world = *state;
+
+    world_start(world);
+    world_load(world, 2, 1);
+    world_kill_coordinator(world);
+    world->drops = drops_loads;
+    world_start_coordinator(world);
+    world_run(world, 1000 + LIMIT_NODE_SILENT_MS - 500);
+    assert_int_equal(world->view.version.term, 1);
+    world_run(world, 1000);
+    assert_int_equal(world->view.version.term, 2);
+    assert_true(world_view_has(world, 1, 1));
+    assert_int_equal(node_term(world->nodes[1].node), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -320,6 +364,8 @@ int main(void)
         TEST(it_announces_itself_each_second),
         TEST(after_a_restart_no_view_is_published_before_the_nodes_have_spoken),
         TEST(a_node_that_stays_away_does_not_hold_the_view_for_ever),
+        TEST(a_view_waits_until_its_nodes_know_the_term),
+        TEST(a_node_that_never_takes_the_term_does_not_hold_the_view_for_ever),
     };
 
     return cmocka_run_group_tests_name("coordinator term", tests, NULL, NULL);
