@@ -166,7 +166,8 @@ void codec_check_page(struct codec *codec, uint32_t page, uint32_t pages, uint32
 
 void codec_check_status(struct codec *codec, enum qn_status status)
 {
-    codec_check_range(codec, "status", (uint64_t)(unsigned)status, QN_STATUS_OK, QN_STATUS_CONFIG);
+    codec_check_range(codec, "status", (uint64_t)(unsigned)status, QN_STATUS_OK,
+                      QN_STATUS_NOT_PERMITTED);
 }
 
 struct qn_epoch codec_epoch_decode(const wire_epoch *from)

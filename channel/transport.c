@@ -14,10 +14,37 @@ enum qn_status transport_open(const char *url, const char *name, uint64_t connec
 {
     if (has_scheme(url, "inproc://"))
         return transport_inproc_open(url, ret_transport, error);
-    if (has_scheme(url, "nats://"))
+    if (has_scheme(url, "nats://") || has_scheme(url, "tls://"))
         return transport_nats_open(url, name, connect_ms, ret_transport, error);
     if (has_scheme(url, "kafka://"))
         return error_set(error, QN_STATUS_UNSUPPORTED, "bus: this build has no kafka transport");
     return error_set(error, QN_STATUS_INVALID,
-                     "bus: \"%s\" is not nats://host:port or inproc://name", url);
+                     "bus: the url is not nats://host:port, tls://host:port or inproc://name");
+}
+
+enum qn_status transport_flush(const struct transport *transport, uint64_t timeout_ms)
+{
+    return transport->ops->flush == NULL ? QN_STATUS_OK
+                                         : transport->ops->flush(transport->self, timeout_ms);
+}
+
+enum qn_status transport_refused(const struct transport *transport, const char *subject,
+                                 uint64_t within_ms, struct qn_error *error)
+{
+    if (transport->ops->refused == NULL)
+        return QN_STATUS_OK;
+    return transport->ops->refused(transport->self, subject, within_ms, error);
+}
+
+enum qn_status transport_retain(const struct transport *transport, const char *pattern,
+                                struct qn_error *error)
+{
+    if (transport->ops->retain == NULL)
+        return error_set(error, QN_STATUS_UNSUPPORTED, "the bus retains nothing");
+    return transport->ops->retain(transport->self, pattern, error);
+}
+
+uint64_t transport_dropped(const struct transport *transport)
+{
+    return transport->ops->dropped == NULL ? 0 : transport->ops->dropped(transport->self);
 }

@@ -31,7 +31,18 @@ typedef void bus_handler(void *owner, struct bus_message *message);
  * subscribe(): for the life of the transport; a subscription's handler is called by one thread at a
  * time, those of two subscriptions may run at once; a handler may publish; none runs after close()
  * has returned.
- * is_connected(): a hint for people. close(): from no handler; drains, then frees. */
+ * is_connected(): a hint for people. close(): from no handler; drains, then frees.
+ *
+ * The last four may be NULL: not on this bus. Callers use the functions below.
+ * flush(): waits until the server has seen what was published and subscribed to before, at most
+ * timeout_ms: what it refuses is known then. TIMEOUT, UNAVAILABLE. Not from a handler.
+ * refused(): NOT_PERMITTED, with words for people, if the server refused us this subject (or the
+ * pattern of a subscription) within the last within_ms; subject NULL: if it refused to let us in.
+ * Does not block.
+ * retain(): the bus keeps the newest message on each subject that matches the pattern and gives it
+ * to whoever subscribes later, before anything newer; called once, kept up when a server comes
+ * back. UNSUPPORTED: this bus does not; else its trouble. dropped(): messages for our subscriptions
+ * that the bus library threw away since open. */
 struct transport_ops {
     const char *name;
     enum qn_status (*publish)(void *self, const char *subject, const char *reply_subject,
@@ -41,6 +52,11 @@ struct transport_ops {
     size_t (*max_payload)(void *self);
     bool (*is_connected)(void *self);
     void (*close)(void *self);
+    enum qn_status (*flush)(void *self, uint64_t timeout_ms);
+    enum qn_status (*refused)(void *self, const char *subject, uint64_t within_ms,
+                              struct qn_error *error);
+    enum qn_status (*retain)(void *self, const char *pattern, struct qn_error *error);
+    uint64_t (*dropped)(void *self);
 };
 
 struct transport {
@@ -48,10 +64,20 @@ struct transport {
     void *self;
 };
 
-/* url: nats://host:port[,host:port...] or inproc://name. name: shown by the server, e.g. "qnoded
- * 7". UNAVAILABLE when the server cannot be reached within connect_ms. */
+/* url: nats:// or tls:// (nats_login.h), or inproc://name. name: shown by the server, e.g. "qnoded
+ * 7". UNAVAILABLE when the server cannot be reached within connect_ms, NOT_PERMITTED when it does
+ * not let us in. */
 enum qn_status transport_open(const char *url, const char *name, uint64_t connect_ms,
                               struct transport *ret_transport, struct qn_error *error);
+
+/* The last four members of the port; a bus that lacks one has nothing to wait for, refuses nothing,
+ * retains nothing (UNSUPPORTED), drops nothing. */
+enum qn_status transport_flush(const struct transport *transport, uint64_t timeout_ms);
+enum qn_status transport_refused(const struct transport *transport, const char *subject,
+                                 uint64_t within_ms, struct qn_error *error);
+enum qn_status transport_retain(const struct transport *transport, const char *pattern,
+                                struct qn_error *error);
+uint64_t transport_dropped(const struct transport *transport);
 
 enum qn_status transport_inproc_open(const char *url, struct transport *ret_transport,
                                      struct qn_error *error);

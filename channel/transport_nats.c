@@ -1,51 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0
- * NATS by libnats (nats.c; the only file that includes it). One connection, any number of
+ * NATS by libnats (nats.c; the only file that includes it): one connection, any number of
  * asynchronous subscriptions, each with its delivery thread of the library.
  *
  * - SetSendAsap: without it every publish waits a millisecond for the flusher.
  * - Debian's libnats 3.4.1 corrupts the heap when a subscription is destroyed while messages
- * arrive. So: subscriptions live as long as the transport, and close() drains them, waits until the
- *   library says that the last handler has returned (its completion callback), and destroys them
- *   after the connection is closed. Never from a callback.
+ *   arrive. So: subscriptions live as long as the connection, and close() drains them, waits until
+ *   the library says that the last handler has returned (its completion callback), and destroys
+ *   them after the connection is closed. Never from a callback.
  * - The library's callbacks may run after natsConnection_Close: close() waits for the closed
  *   callback, which is the last one, before it frees what they point to. Callbacks end with one
  *   atomic store; close() looks each millisecond, because a wake-up would touch freed memory.
  * - nats_Close is never called: received messages may outlive the transport (in rings), and
  *   natsMsg_Destroy needs the library. What stays are its three threads, until the process ends.
- * - Publishing while disconnected goes to a buffer of the library (8 MiB, then BUSY). */
+ * - Publishing while disconnected goes to a buffer of the library (8 MiB, then BUSY).
+ * - The library reconnects by itself, to the next server of its list (the URL's and those that the
+ *   servers name), but gives up for ever when one refuses our login twice: on_closed says so, and
+ *   nats_bus.c opens another wire.
+ * - A server in lame duck mode says so and ends our connection a little later; the library then
+ *   goes to the next one. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "channel/subject.h"
-#include "channel/transport.h"
+#include "base/prng.h"
+#include "channel/nats_backoff.h"
+#include "channel/nats_wire.h"
 #include <nats/nats.h>
-#include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    PENDING_MESSAGES_MAX = 65536,
-    PENDING_BYTES_MAX = 64 << 20,
-    RECONNECT_WAIT_MS = 100,
-    RECONNECT_JITTER_MS = 100,
+    PENDING_MESSAGES_MAX = 16384,
+    PENDING_BYTES_MAX = 16 << 20,
     PING_INTERVAL_MS = 5000,
     WRITE_DEADLINE_MS = 2000, /* a server that does not read for that long is taken for dead */
-    CONNECT_TRY_MS = 2000,
-    CONNECT_PAUSE_MS = 20,
-    SUBSCRIBE_FLUSH_MS = 1000,
+    REQUEST_MS = 1000,
     DRAIN_MS = 2000,
     CLOSED_WAIT_MS = 5000,
-    SERVERS_MAX = 16,
-    URL_BYTES_MAX = 1024,
 };
 
-struct nats_transport {
+struct nats_wire {
     natsConnection *connection;
-    pthread_mutex_t lock; /* the list of subscriptions */
-    struct nats_subscription *subscriptions;
-    atomic_uint_fast64_t errors_total, disconnects_total, reconnects_total;
-    atomic_bool closed; /* the library's last callback was called */
+    struct nats_wire_events events;
+    struct nats_subscription *subscriptions; /* nats_bus.c adds under its lock */
+    struct prng prng;                        /* the reconnecting thread's */
+    atomic_bool closed;                      /* the library's last callback was called */
 };
 
 struct nats_subscription {
@@ -61,29 +61,24 @@ struct nats_message {
     natsMsg *received;
 };
 
-static uint64_t now_ms(void)
-{
-    struct clock clock = clock_monotonic();
-
-    return clock_now_ms(&clock);
-}
-
 static enum qn_status status_of(natsStatus status)
 {
-    switch (status) {
-    case NATS_OK:
-        return QN_STATUS_OK;
-    case NATS_MAX_PAYLOAD:
-    case NATS_INVALID_ARG:
-    case NATS_INVALID_SUBJECT:
-        return QN_STATUS_INVALID;
-    case NATS_INSUFFICIENT_BUFFER:
-        return QN_STATUS_BUSY;
-    case NATS_NO_MEMORY:
-        return QN_STATUS_NO_MEMORY;
-    default:
-        return QN_STATUS_UNAVAILABLE;
-    }
+    static const uint8_t statuses[] = {
+        [NATS_OK] = QN_STATUS_OK,
+        [NATS_MAX_PAYLOAD] = QN_STATUS_INVALID,
+        [NATS_INVALID_ARG] = QN_STATUS_INVALID,
+        [NATS_INVALID_SUBJECT] = QN_STATUS_INVALID,
+        [NATS_INSUFFICIENT_BUFFER] = QN_STATUS_BUSY,
+        [NATS_NO_MEMORY] = QN_STATUS_NO_MEMORY,
+        [NATS_CONNECTION_AUTH_FAILED] = QN_STATUS_NOT_PERMITTED,
+        [NATS_TIMEOUT] = QN_STATUS_TIMEOUT,
+        [NATS_SSL_ERROR] = QN_STATUS_CONFIG,
+        [NATS_NO_RESPONDERS] = QN_STATUS_NO_RESPONDERS,
+    };
+
+    if (status == NATS_OK || ((size_t)status < sizeof statuses && statuses[status] != 0))
+        return (enum qn_status)statuses[status];
+    return QN_STATUS_UNAVAILABLE;
 }
 
 /* ---- callbacks: the library's threads ---- */
@@ -96,17 +91,14 @@ static void release_message(struct bus_message *message)
     free(nats_message);
 }
 
-static void on_received(natsConnection *connection, natsSubscription *subscription,
-                        natsMsg *received, void *closure)
+/* Takes the library's message; NULL: out of memory. */
+static struct bus_message *wrap(natsMsg *received)
 {
-    struct nats_subscription *target = closure;
     struct nats_message *wrapped = malloc(sizeof *wrapped);
 
-    (void)connection;
-    (void)subscription;
     if (wrapped == NULL) {
         natsMsg_Destroy(received);
-        return;
+        return NULL;
     }
     *wrapped = (struct nats_message){
         .message = {.subject = natsMsg_GetSubject(received),
@@ -116,7 +108,18 @@ static void on_received(natsConnection *connection, natsSubscription *subscripti
                     .release = release_message},
         .received = received,
     };
-    target->on_message(target->owner, &wrapped->message);
+    return &wrapped->message;
+}
+
+static void on_received(natsConnection *connection, natsSubscription *subscription,
+                        natsMsg *received, void *closure)
+{
+    struct nats_subscription *target = closure;
+    struct bus_message *message = wrap(received);
+
+    (void)connection, (void)subscription;
+    if (message != NULL)
+        target->on_message(target->owner, message);
 }
 
 static void on_complete(void *closure)
@@ -129,69 +132,69 @@ static void on_complete(void *closure)
 static void on_error(natsConnection *connection, natsSubscription *subscription, natsStatus status,
                      void *closure)
 {
-    struct nats_transport *nats = closure;
+    struct nats_wire *wire = closure;
+    const char *text = nats_GetLastError(NULL);
 
-    (void)connection;
-    (void)subscription;
-    atomic_fetch_add(&nats->errors_total, 1);
-    LOG_DEBUG("bus", "%s", natsStatus_GetText(status));
-}
-
-static void on_disconnected(natsConnection *connection, void *closure)
-{
-    struct nats_transport *nats = closure;
-
-    (void)connection;
-    atomic_fetch_add(&nats->disconnects_total, 1);
-    LOG_DEBUG("bus", "disconnected");
+    (void)connection, (void)subscription;
+    LOG_DEBUG("bus", "%s: %s", natsStatus_GetText(status), text == NULL ? "" : text);
+    if (status == NATS_NOT_PERMITTED || status == NATS_CONNECTION_AUTH_FAILED)
+        wire->events.on_trouble(wire->events.owner, text == NULL ? "" : text);
 }
 
 static void on_reconnected(natsConnection *connection, void *closure)
 {
-    struct nats_transport *nats = closure;
+    struct nats_wire *wire = closure;
 
     (void)connection;
-    atomic_fetch_add(&nats->reconnects_total, 1);
     LOG_DEBUG("bus", "connected again");
+    wire->events.on_connected(wire->events.owner);
+}
+
+static void on_lame_duck(natsConnection *connection, void *closure)
+{
+    (void)connection, (void)closure;
+    LOG_DEBUG("bus", "the server is about to go: another one is next");
 }
 
 static void on_closed(natsConnection *connection, void *closure)
 {
-    struct nats_transport *nats = closure;
+    struct nats_wire *wire = closure;
 
     (void)connection;
-    atomic_store(&nats->closed, true);
+    wire->events.on_closed(wire->events.owner);
+    atomic_store(&wire->closed, true);
 }
 
-/* ---- the port ---- */
-
-static enum qn_status nats_publish(void *self, const char *subject, const char *reply_subject,
-                                   const void *bytes, size_t size)
+/* The library has tried all servers that it knows. */
+static int64_t reconnect_delay_ms(natsConnection *connection, int attempts, void *closure)
 {
-    struct nats_transport *nats = self;
+    struct nats_wire *wire = closure;
 
-    if (size > INT32_MAX || !subject_is_valid(subject) ||
-        (reply_subject != NULL && !subject_is_valid(reply_subject)))
-        return QN_STATUS_INVALID;
+    (void)connection;
+    return (int64_t)nats_backoff_ms((unsigned)attempts, prng_next(&wire->prng));
+}
+
+/* ---- what nats_bus.c calls ---- */
+
+enum qn_status nats_wire_publish(struct nats_wire *wire, const char *subject,
+                                 const char *reply_subject, const void *bytes, size_t size)
+{
     if (reply_subject == NULL)
-        return status_of(natsConnection_Publish(nats->connection, subject, bytes, (int)size));
+        return status_of(natsConnection_Publish(wire->connection, subject, bytes, (int)size));
     return status_of(
-        natsConnection_PublishRequest(nats->connection, subject, reply_subject, bytes, (int)size));
+        natsConnection_PublishRequest(wire->connection, subject, reply_subject, bytes, (int)size));
 }
 
-static enum qn_status nats_subscribe(void *self, const char *subject, bus_handler *on_message,
-                                     void *owner, struct qn_error *error)
+enum qn_status nats_wire_subscribe(struct nats_wire *wire, const char *subject,
+                                   bus_handler *on_message, void *owner, struct qn_error *error)
 {
-    struct nats_transport *nats = self;
-
-    if (!subject_pattern_is_valid(subject))
-        return error_set(error, QN_STATUS_INVALID, "subscribe: \"%.64s\" is no subject", subject);
     struct nats_subscription *subscription = calloc(1, sizeof *subscription);
+
     if (subscription == NULL)
         return error_set(error, QN_STATUS_NO_MEMORY, "subscribe to %s", subject);
     subscription->on_message = on_message;
     subscription->owner = owner;
-    natsStatus status = natsConnection_Subscribe(&subscription->subscription, nats->connection,
+    natsStatus status = natsConnection_Subscribe(&subscription->subscription, wire->connection,
                                                  subject, on_received, subscription);
     if (status != NATS_OK) {
         free(subscription);
@@ -205,177 +208,193 @@ static enum qn_status nats_subscribe(void *self, const char *subject, bus_handle
         atomic_store(&subscription->done, true);
     (void)natsSubscription_SetPendingLimits(subscription->subscription, PENDING_MESSAGES_MAX,
                                             PENDING_BYTES_MAX);
-    (void)pthread_mutex_lock(&nats->lock);
-    subscription->next = nats->subscriptions;
-    nats->subscriptions = subscription;
-    (void)pthread_mutex_unlock(&nats->lock);
-    /* Known to the server before anyone acts on it; while disconnected that has to wait. */
-    if (natsConnection_Status(nats->connection) == NATS_CONN_STATUS_CONNECTED)
-        (void)natsConnection_FlushTimeout(nats->connection, SUBSCRIBE_FLUSH_MS);
-    if (status != NATS_OK)
-        return error_set(error, QN_STATUS_UNAVAILABLE, "subscribe to %s: %s", subject,
-                         natsStatus_GetText(status));
-    return QN_STATUS_OK;
+    subscription->next = wire->subscriptions;
+    wire->subscriptions = subscription;
+    return status == NATS_OK ? QN_STATUS_OK
+                             : error_set(error, QN_STATUS_UNAVAILABLE, "subscribe to %s: %s",
+                                         subject, natsStatus_GetText(status));
 }
 
-static size_t nats_max_payload(void *self)
+enum qn_status nats_wire_flush(struct nats_wire *wire, uint64_t timeout_ms)
 {
-    struct nats_transport *nats = self;
-    int64_t bytes = natsConnection_GetMaxPayload(nats->connection);
+    return status_of(natsConnection_FlushTimeout(wire->connection, (int64_t)timeout_ms));
+}
+
+bool nats_wire_is_connected(struct nats_wire *wire)
+{
+    return natsConnection_Status(wire->connection) == NATS_CONN_STATUS_CONNECTED;
+}
+
+size_t nats_wire_max_payload(struct nats_wire *wire)
+{
+    int64_t bytes = natsConnection_GetMaxPayload(wire->connection);
 
     return bytes > 0 ? (size_t)bytes : 0;
 }
 
-static bool nats_is_connected(void *self)
+uint64_t nats_wire_dropped(struct nats_wire *wire)
 {
-    struct nats_transport *nats = self;
+    uint64_t total = 0;
 
-    return natsConnection_Status(nats->connection) == NATS_CONN_STATUS_CONNECTED;
+    for (struct nats_subscription *at = wire->subscriptions; at != NULL; at = at->next) {
+        int64_t dropped = 0;
+        if (natsSubscription_GetDropped(at->subscription, &dropped) == NATS_OK)
+            total += (uint64_t)dropped;
+    }
+    return total;
+}
+
+bool nats_wire_said_no(struct nats_wire *wire)
+{
+    const char *text; /* changes under our hands: not read */
+
+    return natsConnection_GetLastError(wire->connection, &text) == NATS_NOT_PERMITTED;
+}
+
+enum qn_status nats_wire_request(struct nats_wire *wire, const char *subject, const char *text,
+                                 struct bus_message **ret_message, uint64_t *ret_sequence)
+{
+    natsMsg *received = NULL;
+    const char *value;
+    natsStatus status =
+        natsConnection_RequestString(&received, wire->connection, subject, text, REQUEST_MS);
+
+    if (status != NATS_OK)
+        return status_of(status);
+    if (natsMsgHeader_Get(received, "Status", &value) == NATS_OK) {
+        natsMsg_Destroy(received);
+        return QN_STATUS_NOT_FOUND;
+    }
+    struct bus_message *message = wrap(received);
+    if (message == NULL)
+        return QN_STATUS_NO_MEMORY;
+    if (natsMsgHeader_Get(received, "Nats-Subject", &value) == NATS_OK)
+        message->subject = value;
+    if (natsMsgHeader_Get(received, "Nats-Sequence", &value) == NATS_OK)
+        *ret_sequence = strtoull(value, NULL, 10);
+    *ret_message = message;
+    return QN_STATUS_OK;
 }
 
 /* Lets the handlers finish what has arrived; waits for the last one however long it takes. */
-static void finish_subscriptions(struct nats_transport *nats)
+static void finish_subscriptions(struct nats_wire *wire)
 {
-    int64_t drain_ms = nats_is_connected(nats) ? DRAIN_MS : 1;
+    int64_t drain_ms = nats_wire_is_connected(wire) ? DRAIN_MS : 1;
 
-    for (struct nats_subscription *at = nats->subscriptions; at != NULL; at = at->next)
+    for (struct nats_subscription *at = wire->subscriptions; at != NULL; at = at->next)
         if (natsSubscription_DrainTimeout(at->subscription, drain_ms) != NATS_OK)
             (void)natsSubscription_Unsubscribe(at->subscription);
-    for (struct nats_subscription *at = nats->subscriptions; at != NULL; at = at->next) {
+    for (struct nats_subscription *at = wire->subscriptions; at != NULL; at = at->next) {
         (void)natsSubscription_WaitForDrainCompletion(at->subscription, 2 * DRAIN_MS);
         while (!atomic_load(&at->done))
             clock_nap_us(1000);
     }
 }
 
-static void nats_close(void *self)
+void nats_wire_close(struct nats_wire *wire)
 {
-    struct nats_transport *nats = self;
-    uint64_t deadline_ms = now_ms() + CLOSED_WAIT_MS;
-
-    finish_subscriptions(nats);
-    natsConnection_Close(nats->connection);
-    while (nats->subscriptions != NULL) {
-        struct nats_subscription *subscription = nats->subscriptions;
-        nats->subscriptions = subscription->next;
+    if (wire == NULL)
+        return;
+    finish_subscriptions(wire);
+    natsConnection_Close(wire->connection);
+    while (wire->subscriptions != NULL) {
+        struct nats_subscription *subscription = wire->subscriptions;
+        wire->subscriptions = subscription->next;
         natsSubscription_Destroy(subscription->subscription);
         free(subscription);
     }
-    natsConnection_Destroy(nats->connection);
-    while (!atomic_load(&nats->closed) && now_ms() < deadline_ms)
+    natsConnection_Destroy(wire->connection);
+    for (int i = 0; i < CLOSED_WAIT_MS && !atomic_load(&wire->closed); i++)
         clock_nap_us(1000);
-    LOG_DEBUG("bus", "closed: %lu errors, %lu disconnects, %lu reconnects",
-              (unsigned long)nats->errors_total, (unsigned long)nats->disconnects_total,
-              (unsigned long)nats->reconnects_total);
-    if (!atomic_load(&nats->closed))
-        return; /* the library lost its callback (out of memory): better leaked than used later */
-    (void)pthread_mutex_destroy(&nats->lock);
-    free(nats);
+    if (atomic_load(&wire->closed)) /* else the callback was lost: better leaked than used later */
+        free(wire);
 }
-
-static const struct transport_ops ops = {
-    .name = "nats",
-    .publish = nats_publish,
-    .subscribe = nats_subscribe,
-    .max_payload = nats_max_payload,
-    .is_connected = nats_is_connected,
-    .close = nats_close,
-};
 
 /* ---- opening ---- */
-
-/* nats://a:1,b:2 -> "nats://a:1", "b:2": the library wants a list. text is cut up. */
-static natsStatus set_servers(natsOptions *options, char *text)
-{
-    const char *servers[SERVERS_MAX];
-    int count = 0;
-    char *rest = NULL;
-
-    for (char *at = strtok_r(text, ",", &rest); at != NULL; at = strtok_r(NULL, ",", &rest)) {
-        if (count == SERVERS_MAX)
-            return NATS_INVALID_ARG;
-        servers[count++] = at;
-    }
-    return natsOptions_SetServers(options, servers, count);
-}
-
-static natsStatus set_options(natsOptions *options, char *url, const char *name,
-                              struct nats_transport *nats)
-{
-    natsStatus status = set_servers(options, url);
 
 #define SET(call)                                                                                  \
     if (status == NATS_OK)                                                                         \
     status = natsOptions_##call
-    SET(SetName(options, name));
-    SET(SetSendAsap(options, true));
-    SET(SetMaxReconnect(options, -1));
-    SET(SetReconnectWait(options, RECONNECT_WAIT_MS));
-    SET(SetReconnectJitter(options, RECONNECT_JITTER_MS, RECONNECT_JITTER_MS));
-    SET(SetPingInterval(options, PING_INTERVAL_MS));
-    SET(SetWriteDeadline(options, WRITE_DEADLINE_MS));
-    SET(SetErrorHandler(options, on_error, nats));
-    SET(SetDisconnectedCB(options, on_disconnected, nats));
-    SET(SetReconnectedCB(options, on_reconnected, nats));
-    SET(SetClosedCB(options, on_closed, nats));
-#undef SET
+
+static natsStatus set_login(natsOptions *options, const struct nats_login *login)
+{
+    natsStatus status = NATS_OK;
+
+    if (login->user != NULL)
+        SET(SetUserInfo(options, login->user, login->secret));
+    if (login->user == NULL && login->secret[0] != '\0')
+        SET(SetToken(options, login->secret));
+    if (login->creds != NULL)
+        SET(SetUserCredentialsFromFiles(options, login->creds, NULL));
+    if (login->nkey != NULL)
+        SET(SetNKeyFromSeed(options, login->nkey_public, login->nkey));
+    if (login->is_tls)
+        SET(SetSecure(options, true));
+    if (login->ca != NULL)
+        SET(LoadCATrustedCertificates(options, login->ca));
+    if (login->cert != NULL)
+        SET(LoadCertificatesChain(options, login->cert, login->key));
     return status;
 }
 
-/* Tries again until connect_ms are over: the server may be starting. */
-static natsStatus connect_patiently(natsOptions *options, uint64_t connect_ms,
-                                    natsConnection **ret_connection)
+static natsStatus set_options(natsOptions *options, const struct nats_wire_options *wanted,
+                              struct nats_wire *wire)
 {
-    uint64_t deadline_ms = now_ms() + connect_ms;
-    natsStatus status;
+    const struct bus_url *url = wanted->url;
+    const char *servers[BUS_URL_SERVERS_MAX];
 
-    for (;;) {
-        uint64_t now = now_ms();
-        uint64_t left_ms = now < deadline_ms ? deadline_ms - now : 1;
-        int64_t try_ms = left_ms < CONNECT_TRY_MS ? (int64_t)left_ms : CONNECT_TRY_MS;
+    memcpy(servers, url->server, sizeof servers);
+    natsStatus status = natsOptions_SetServers(options, servers, (int)url->servers_count);
+    SET(SetTimeout(options, (int64_t)wanted->try_ms));
+    SET(SetName(options, wanted->name));
+    SET(SetSendAsap(options, true));
+    SET(SetMaxReconnect(options, -1));
+    SET(SetCustomReconnectDelay(options, reconnect_delay_ms, wire));
+    SET(SetPingInterval(options, PING_INTERVAL_MS));
+    SET(SetWriteDeadline(options, WRITE_DEADLINE_MS));
+    SET(SetErrorHandler(options, on_error, wire));
+    SET(SetReconnectedCB(options, on_reconnected, wire));
+    SET(SetLameDuckModeCB(options, on_lame_duck, wire));
+    SET(SetClosedCB(options, on_closed, wire));
+    return status == NATS_OK ? set_login(options, wanted->login) : status;
+}
+#undef SET
 
-        (void)natsOptions_SetTimeout(options, try_ms);
-        status = natsConnection_Connect(ret_connection, options);
-        if (status == NATS_OK || status == NATS_NO_MEMORY || status == NATS_INVALID_ARG ||
-            now_ms() + CONNECT_PAUSE_MS >= deadline_ms)
-            return status;
-        clock_nap_us(CONNECT_PAUSE_MS * 1000);
-    }
+/* detail: "" or the server's or OpenSSL's words. */
+static enum qn_status say_not_open(const struct nats_wire_options *options, natsStatus status,
+                                   const char *detail, struct qn_error *error)
+{
+    const char *servers = options->url->servers;
+
+    if (status == NATS_CONNECTION_AUTH_FAILED)
+        return error_set(error, QN_STATUS_NOT_PERMITTED,
+                         "bus: %.80s does not let in %.72s (%.40s): check the user, password, "
+                         "token or key",
+                         servers, options->login->account, detail);
+    return error_set(error, status_of(status), "bus: connect to %.80s: %s%s%.100s", servers,
+                     natsStatus_GetText(status), *detail == '\0' ? "" : ": ", detail);
 }
 
-/* For error texts: what stands before an @ is a password. */
-static const char *url_without_user(const char *url)
+enum qn_status nats_wire_open(const struct nats_wire_options *options, struct nats_wire **ret_wire,
+                              struct qn_error *error)
 {
-    const char *at = strrchr(url, '@');
+    struct nats_wire *wire = calloc(1, sizeof *wire);
+    natsOptions *set = NULL;
+    natsStatus status = wire == NULL ? NATS_NO_MEMORY : natsOptions_Create(&set);
 
-    return at == NULL ? url : at + 1;
-}
-
-enum qn_status transport_nats_open(const char *url, const char *name, uint64_t connect_ms,
-                                   struct transport *ret_transport, struct qn_error *error)
-{
-    char servers[URL_BYTES_MAX];
-    natsOptions *options = NULL;
-    natsStatus status = NATS_NO_MEMORY;
-    struct nats_transport *nats = NULL;
-
-    if (strlen(url) >= sizeof servers)
-        return error_set(error, QN_STATUS_INVALID, "bus: url of more than %d bytes", URL_BYTES_MAX);
-    memcpy(servers, url, strlen(url) + 1);
-    nats = calloc(1, sizeof *nats);
-    if (nats != NULL)
-        status = natsOptions_Create(&options);
-    if (status == NATS_OK)
-        status = set_options(options, servers, name, nats);
-    if (status == NATS_OK)
-        status = connect_patiently(options, connect_ms, &nats->connection);
-    natsOptions_Destroy(options);
-    if (status != NATS_OK) {
-        free(nats);
-        return error_set(error, status_of(status), "bus: connect to %s: %s", url_without_user(url),
-                         natsStatus_GetText(status));
+    if (status == NATS_OK) {
+        wire->events = options->events;
+        prng_init(&wire->prng, (uint64_t)nats_NowInNanoSeconds() ^ (uint64_t)(uintptr_t)wire);
+        status = set_options(set, options, wire);
     }
-    (void)pthread_mutex_init(&nats->lock, NULL);
-    *ret_transport = (struct transport){.ops = &ops, .self = nats};
-    return QN_STATUS_OK;
+    if (status == NATS_OK)
+        status = natsConnection_Connect(&wire->connection, set);
+    const char *detail = nats_GetLastError(NULL);
+    natsOptions_Destroy(set);
+    if (status == NATS_OK) {
+        *ret_wire = wire;
+        return QN_STATUS_OK;
+    }
+    free(wire);
+    return say_not_open(options, status, detail == NULL ? "" : detail, error);
 }

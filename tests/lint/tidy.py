@@ -32,6 +32,7 @@ LIBRARIES = {
     "hwloc": r"^base/numa\.c$",
     "jansson": r"^base/doc\.c$",
     "xxhash": r"^base/hash\.c$",
+    "openssl": r"^channel/nkey\.c$",
     "jemalloc": r"^agent/heap\.c$",
     "ini.h": r"^agent/config\.c$",
     "sqlite3": r"^coordinator/state_sqlite\.c$",

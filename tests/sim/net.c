@@ -305,7 +305,12 @@ static void net_close(void *self)
 struct transport net_transport(struct process *process)
 {
     static const struct transport_ops ops = {
-        "sim", net_publish, net_subscribe, net_max_payload, net_is_connected, net_close,
+        .name = "sim",
+        .publish = net_publish,
+        .subscribe = net_subscribe,
+        .max_payload = net_max_payload,
+        .is_connected = net_is_connected,
+        .close = net_close,
     };
 
     return (struct transport){.ops = &ops, .self = process};
