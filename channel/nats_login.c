@@ -171,6 +171,36 @@ enum qn_status nats_login_read(const struct bus_url *url, struct nats_login *ret
     return status;
 }
 
+/* "(conn.c:1905): Authorization Violation" -> what follows the place */
+static const char *without_place(const char *detail)
+{
+    const char *place_end = detail[0] == '(' ? strstr(detail, "): ") : NULL;
+
+    return place_end == NULL ? detail : place_end + 3;
+}
+
+enum qn_status nats_login_explain(const struct nats_login *login, enum qn_status status,
+                                  const char *servers, const char *detail, struct qn_error *error)
+{
+    detail = without_place(detail);
+    if (status == QN_STATUS_NOT_PERMITTED)
+        return error_set(error, status,
+                         "bus: %.80s does not let in %.72s (%.40s): check the user, password, "
+                         "token or key",
+                         servers, login->account, detail);
+    if (status == QN_STATUS_CONFIG && strcasestr(detail, "secure connection") != NULL)
+        return error_set(error, status, "bus: %.80s: %s", servers,
+                         login->is_tls ? "we want TLS (tls://, tls=, ca=, cert=), it has none"
+                                       : "it wants TLS: tls://, or ca=FILE");
+    /* By TLS 1.3 the server looks at our certificate when we believe to be through. */
+    if (status == QN_STATUS_UNAVAILABLE && login->is_tls && strstr(detail, "got ''") != NULL)
+        return error_set(error, QN_STATUS_CONFIG,
+                         "bus: %.80s ended the connection after TLS: it may not take %s", servers,
+                         login->cert == NULL ? "clients without a certificate (cert=, key=)"
+                                             : "our certificate (cert=)");
+    return error_set(error, status, "bus: connect to %.80s: %.140s", servers, detail);
+}
+
 void nats_login_done(struct nats_login *login)
 {
     explicit_bzero(login->secret, sizeof login->secret);

@@ -34,6 +34,9 @@ struct nats_login {
 /* Reads the files. INVALID, NOT_FOUND, IO: names the parameter and the file, never a secret. */
 enum qn_status nats_login_read(const struct bus_url *url, struct nats_login *ret_login,
                                struct qn_error *error);
+/* Sets the error of a connection that could not be made; detail: the library's words. */
+enum qn_status nats_login_explain(const struct nats_login *login, enum qn_status status,
+                                  const char *servers, const char *detail, struct qn_error *error);
 /* Wipes the secret. */
 void nats_login_done(struct nats_login *login);
 

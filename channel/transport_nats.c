@@ -73,6 +73,8 @@ static enum qn_status status_of(natsStatus status)
         [NATS_CONNECTION_AUTH_FAILED] = QN_STATUS_NOT_PERMITTED,
         [NATS_TIMEOUT] = QN_STATUS_TIMEOUT,
         [NATS_SSL_ERROR] = QN_STATUS_CONFIG,
+        [NATS_SECURE_CONNECTION_WANTED] = QN_STATUS_CONFIG,
+        [NATS_SECURE_CONNECTION_REQUIRED] = QN_STATUS_CONFIG,
         [NATS_NO_RESPONDERS] = QN_STATUS_NO_RESPONDERS,
     };
 
@@ -360,21 +362,6 @@ static natsStatus set_options(natsOptions *options, const struct nats_wire_optio
 }
 #undef SET
 
-/* detail: "" or the server's or OpenSSL's words. */
-static enum qn_status say_not_open(const struct nats_wire_options *options, natsStatus status,
-                                   const char *detail, struct qn_error *error)
-{
-    const char *servers = options->url->servers;
-
-    if (status == NATS_CONNECTION_AUTH_FAILED)
-        return error_set(error, QN_STATUS_NOT_PERMITTED,
-                         "bus: %.80s does not let in %.72s (%.40s): check the user, password, "
-                         "token or key",
-                         servers, options->login->account, detail);
-    return error_set(error, status_of(status), "bus: connect to %.80s: %s%s%.100s", servers,
-                     natsStatus_GetText(status), *detail == '\0' ? "" : ": ", detail);
-}
-
 enum qn_status nats_wire_open(const struct nats_wire_options *options, struct nats_wire **ret_wire,
                               struct qn_error *error)
 {
@@ -396,5 +383,6 @@ enum qn_status nats_wire_open(const struct nats_wire_options *options, struct na
         return QN_STATUS_OK;
     }
     free(wire);
-    return say_not_open(options, status, detail == NULL ? "" : detail, error);
+    return nats_login_explain(options->login, status_of(status), options->url->servers,
+                              detail == NULL ? natsStatus_GetText(status) : detail, error);
 }

@@ -26,17 +26,23 @@ bool nats_server_is_installed(void)
     return system("command -v nats-server >/dev/null 2>&1") == 0;
 }
 
-static _Noreturn void become_server(int port, const char *folder)
+static _Noreturn void become_server(int port, const char *folder, const char *const *more)
 {
+    enum { ARGUMENTS_MAX = 32 };
     char port_text[16];
+    const char *arguments[ARGUMENTS_MAX] = {
+        "nats-server", "-a", "127.0.0.1", "-p", port_text, "--ports_file_dir", folder,
+    };
+    size_t count = 7;
     int nowhere = open("/dev/null", O_RDWR);
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)dup2(nowhere, STDOUT_FILENO);
     (void)dup2(nowhere, STDERR_FILENO);
     (void)snprintf(port_text, sizeof port_text, "%d", port == 0 ? -1 : port);
-    (void)execlp("nats-server", "nats-server", "-a", "127.0.0.1", "-p", port_text,
-                 "--ports_file_dir", folder, (char *)NULL);
+    while (*more != NULL && count < ARGUMENTS_MAX - 1)
+        arguments[count++] = *more++;
+    (void)execvp("nats-server", (char *const *)arguments);
     _exit(127);
 }
 
@@ -72,6 +78,11 @@ static bool can_connect(int port)
 
 bool nats_server_start(struct nats_server *server, int port)
 {
+    return nats_server_start_with(server, port, (const char *const[]){NULL});
+}
+
+bool nats_server_start_with(struct nats_server *server, int port, const char *const *more)
+{
     char folder[] = "/tmp/qnode-ports-XXXXXX";
     char path[128];
     bool is_up = false;
@@ -80,7 +91,7 @@ bool nats_server_start(struct nats_server *server, int port)
         return false;
     server->pid = fork();
     if (server->pid == 0)
-        become_server(port, folder);
+        become_server(port, folder, more);
     (void)snprintf(path, sizeof path, "%s/nats-server_%d.ports", folder, (int)server->pid);
     for (int i = 0; !is_up && i < LOOKS_MAX; i++) {
         is_up = read_port(path, &server->port) && can_connect(server->port);

@@ -15,6 +15,8 @@ struct nats_server {
 bool nats_server_is_installed(void);
 /* port 0: a free one. False if it does not come up within seconds. */
 bool nats_server_start(struct nats_server *server, int port);
+/* more: further arguments, up to a NULL, as {"-js", "--store_dir", folder, NULL}. */
+bool nats_server_start_with(struct nats_server *server, int port, const char *const *more);
 /* SIGKILL, and waits for the end. */
 void nats_server_kill(struct nats_server *server);
 

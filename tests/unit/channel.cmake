@@ -22,3 +22,10 @@ set(CONTRACT contract/bus.c contract/collector.c contract/nats_server.c)
 foreach(name transport transport_outage transport_threads)
   qnode_test(${name}_test contract/${name}_test.c ${CONTRACT} LIBS channel)
 endforeach()
+
+# What only NATS has: logins, permissions, reconnecting, retained views.
+foreach(name security)
+  qnode_test(nats_${name}_test contract/nats_${name}_test.c ${CONTRACT} LIBS channel)
+  target_compile_definitions(nats_${name}_test PRIVATE
+    CONTRACT_DIR="${CMAKE_CURRENT_SOURCE_DIR}/contract")
+endforeach()
