@@ -6,6 +6,7 @@
 #include "agent/heap.h"
 #include "base/error.h"
 #include "base/numa.h"
+#include "channel/bus_url.h"
 #include "segstore/kernels/kernels.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -130,13 +131,14 @@ enum qn_status qnoded_start(struct qnoded *qnoded, struct qn_error *error)
     struct executor_threads_options options = {.numa_nodes = qnoded->numa_count,
                                                .workers_per_numa_node = qnoded->workers,
                                                .loaders = qnoded->loaders};
-    char name[64];
+    char name[64], bus[BUS_URL_SHOWN_BYTES];
 
     enum qn_status status = take_state_dir(qnoded, error);
     if (status != QN_STATUS_OK)
         return status;
+    bus_url_show(config->bus, bus);
     LOG_INFO(room, "qnoded " QNODE_VERSION ", node %" PRId64 ", cluster %s, state %s, bus %s",
-             config->node_id, config->cluster, config->state_dir, config->bus);
+             config->node_id, config->cluster, config->state_dir, bus);
     LOG_INFO(room,
              "budget %" PRIu64
              " bytes (%s), kernels %s, %u NUMA nodes, %u workers each, %u loaders",
@@ -167,9 +169,11 @@ void qnoded_stop(struct qnoded *qnoded)
 void qnoded_print_plan(const struct qnoded *qnoded)
 {
     const struct config *config = &qnoded->config;
+    char bus[BUS_URL_SHOWN_BYTES];
 
-    (void)printf("node-id %" PRId64 "\nbus %s\ncluster %s\nstate-dir %s\n", config->node_id,
-                 config->bus, config->cluster, config->state_dir);
+    bus_url_show(config->bus, bus);
+    (void)printf("node-id %" PRId64 "\nbus %s\ncluster %s\nstate-dir %s\n", config->node_id, bus,
+                 config->cluster, config->state_dir);
     (void)printf("memory-budget %" PRIu64 " (%s; headroom %" PRIu64 ")\n", qnoded->budget.bytes,
                  qnoded->budget.source, qnoded->budget.headroom_bytes);
     (void)printf("workers %u on each of %u NUMA nodes\nloaders %u\nrelease-grace-ms %" PRIu64

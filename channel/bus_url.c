@@ -211,3 +211,14 @@ enum qn_status bus_url_check_parameters(const struct bus_url *url, const char *c
                              url->parameters[i].name, names);
     return QN_STATUS_OK;
 }
+
+void bus_url_show(const char *url, char ret_text[BUS_URL_SHOWN_BYTES])
+{
+    struct bus_url parsed;
+
+    if (bus_url_parse(url, &parsed, NULL) != QN_STATUS_OK)
+        (void)snprintf(ret_text, BUS_URL_SHOWN_BYTES, "(no url of a bus)");
+    else
+        (void)snprintf(ret_text, BUS_URL_SHOWN_BYTES, "%.16s://%s", parsed.scheme, parsed.servers);
+    explicit_bzero(&parsed, sizeof parsed);
+}

@@ -40,4 +40,8 @@ const char *bus_url_parameter(const struct bus_url *url, const char *name);
 enum qn_status bus_url_check_parameters(const struct bus_url *url, const char *const *known,
                                         size_t known_count, struct qn_error *error);
 
+/* The URL for people: scheme and servers, nothing that may be a secret. Cut off when long. */
+enum { BUS_URL_SHOWN_BYTES = 128 };
+void bus_url_show(const char *url, char ret_text[BUS_URL_SHOWN_BYTES]);
+
 #endif

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { CONNECT_DEFAULT_MS = 2000 };
+enum { CONNECT_DEFAULT_MS = 2000, REFUSED_FLUSH_MS = 1000 };
 
 enum qn_status client_check_fork(const struct qn_client *client, struct qn_error *error)
 {
@@ -178,6 +178,14 @@ enum qn_status client_publish(struct qn_client *client, struct arena *arena,
     return status;
 }
 
+enum qn_status client_check_refused(struct qn_client *client, const struct subject *subject,
+                                    uint64_t since_ms, struct qn_error *error)
+{
+    (void)transport_flush(&client->transport, REFUSED_FLUSH_MS);
+    return transport_refused(&client->transport, subject->text,
+                             clock_now_ms(&client->clock) - since_ms, error);
+}
+
 enum qn_status qn_send(struct qn_client *client, const char *subject, struct message *message,
                        struct qn_error *error)
 {
@@ -191,7 +199,8 @@ enum qn_status qn_send(struct qn_client *client, const char *subject, struct mes
         return error_set(error, QN_STATUS_INVALID, "send: subject \"%.64s\" is not valid", subject);
     (void)snprintf(to.text, sizeof to.text, "%s", subject);
     arena_init(&arena, LIMIT_DECODE_ARENA_BYTES);
+    uint64_t started_ms = clock_now_ms(&client->clock);
     status = client_publish(client, &arena, &to, message, error);
     arena_done(&arena);
-    return status;
+    return status == QN_STATUS_OK ? client_check_refused(client, &to, started_ms, error) : status;
 }

@@ -36,6 +36,11 @@ enum qn_status client_publish(struct qn_client *client, struct arena *arena,
                               const struct subject *subject, struct message *message,
                               struct qn_error *error);
 
+/* NOT_PERMITTED, with words, if the bus server refused us the subject since the time
+ * (client->clock, ms); asks the server, so at most a second. */
+enum qn_status client_check_refused(struct qn_client *client, const struct subject *subject,
+                                    uint64_t since_ms, struct qn_error *error);
+
 /* client_feed.c: bus thread; copies the message for each feed that wants it. */
 void client_feed_offer(struct qn_client *client, unsigned what, const struct bus_message *message);
 

@@ -8,6 +8,7 @@
 #include "channel/client.h"
 
 #include "base/error.h"
+#include "channel/bus_url.h"
 #include "channel/codec.h"
 #include <stdlib.h>
 
@@ -148,18 +149,24 @@ static int has_reply(void *owner)
 static enum qn_status say_timeout(const struct coord_call *call, uint32_t timeout_ms,
                                   struct qn_error *error)
 {
-    const struct qn_client *client = call->client;
+    struct qn_client *client = call->client;
+    struct subject to = subject_coord(client->cluster);
+    uint64_t now_ms = clock_now_ms(&client->clock);
+    char url[BUS_URL_SHOWN_BYTES];
 
     if (call->is_busy)
         return QN_STATUS_BUSY;
+    if (client_check_refused(client, &to, now_ms - timeout_ms, error) != QN_STATUS_OK)
+        return QN_STATUS_NOT_PERMITTED;
+    bus_url_show(client->url, url);
     /* The notice on the last request may still be on its way. */
     if (call->nobody_count > 0 && call->nobody_count + 1 >= call->sends_count)
         return error_set(error, QN_STATUS_NO_RESPONDERS,
                          "no coordinator answers on cluster %.64s at %.100s: is qcoordd running?",
-                         client->cluster, client->url);
+                         client->cluster, url);
     return error_set(error, QN_STATUS_TIMEOUT,
                      "the coordinator of cluster %.64s at %.100s did not answer within %u ms",
-                     client->cluster, client->url, timeout_ms);
+                     client->cluster, url, timeout_ms);
 }
 
 /* Until all pages are in, the coordinator refuses, or the time is over. */

@@ -372,6 +372,7 @@ void client_plan_refuse(struct client_search *search, struct client_place *place
         break;
     case QN_STATUS_UNSUPPORTED:
     case QN_STATUS_INVALID:
+    case QN_STATUS_NOT_PERMITTED:
         place->is_final = true;
         break;
     default:

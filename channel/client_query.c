@@ -15,6 +15,7 @@ enum {
     /* Queries go in one message, beside the ids of some thousand segments. */
     QUERIES_BYTES_MAX = LIMIT_MESSAGE_BYTES_MAX - (64 << 10),
     PARTITIONS_MAX = LIMIT_SEGMENTS_PER_VIEW_MAX,
+    REFUSED_WITHIN_MS = 5000, /* what the bus server refused lately is not tried again */
 };
 
 /* One qn_search on its thread. */
@@ -125,9 +126,13 @@ static void send_request(struct query *query, const struct client_search_action 
                               .reply_to = reply.text,
                               .kind = MESSAGE_SEARCH_REQUEST,
                               .search_request = action->request};
-    enum qn_status status = client_publish(client, &query->call->encode_arena, &to, &message, NULL);
+    /* A server that refuses us the subject says so after the first request: the next one tells. */
+    enum qn_status status = transport_refused(&client->transport, to.text, REFUSED_WITHIN_MS, NULL);
 
-    if (status != QN_STATUS_INVALID && status != QN_STATUS_NO_MEMORY)
+    if (status == QN_STATUS_OK)
+        status = client_publish(client, &query->call->encode_arena, &to, &message, NULL);
+    if (status != QN_STATUS_INVALID && status != QN_STATUS_NO_MEMORY &&
+        status != QN_STATUS_NOT_PERMITTED)
         return;
     struct search_answer refused = {.status = status, .text = "", .parts = 1};
     client_search_on_answer(query->search, action->request_id, &refused, now_ms(query));
@@ -275,9 +280,14 @@ static enum qn_status search_on_call(struct query *query, struct qn_search_resul
         run(query);
         status = client_search_result(query->search, ret_result);
     }
-    if (status == QN_STATUS_OK)
+    if (status == QN_STATUS_OK) {
+        struct subject coord = subject_coord(query->client->cluster);
         ret_result->took_us = clock_now_us(&query->client->clock) - started_us;
-    else
+        if (ret_result->reason == QN_STATUS_NO_VIEW &&
+            transport_refused(&query->client->transport, coord.text, ret_result->took_us / 1000 + 1,
+                              NULL) != QN_STATUS_OK)
+            ret_result->reason = QN_STATUS_NOT_PERMITTED;
+    } else
         (void)explain(query, status, error);
     client_snapshot_unref(query->snapshot);
     return status;

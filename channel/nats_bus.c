@@ -178,7 +178,8 @@ enum qn_status nats_bus_refused(struct nats_bus *bus, const char *subject, uint6
                          "or key",
                          bus->account);
     }
-    if (!nats_refusals_find(&bus->refusals, subject, since_ms, &refusal))
+    if (atomic_load(&bus->troubles_total) == 0 ||
+        !nats_refusals_find(&bus->refusals, subject, since_ms, &refusal))
         return QN_STATUS_OK;
     return say_refused(bus, &refusal, error);
 }

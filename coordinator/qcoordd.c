@@ -3,6 +3,8 @@
  * another coordinator took over, the state could not be written or there was no memory, 69 that the
  * bus is not there. */
 #include "base/log.h"
+#include "channel/bus_url.h"
+#include "channel/subject.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/grow.h"
 #include <getopt.h>
@@ -156,6 +158,21 @@ static uint64_t random_number(void)
     return number | 1;
 }
 
+/* Clients that start while no coordinator runs find the views there. All works without, too. */
+static void retain_views(const struct transport *transport, const char *cluster)
+{
+    struct subject views = subject_query_all(cluster);
+    struct qn_error error = {0};
+    enum qn_status status = transport_retain(transport, views.text, &error);
+
+    if (status == QN_STATUS_OK)
+        LOG_INFO(room, "the bus retains the views");
+    else if (status == QN_STATUS_UNSUPPORTED)
+        LOG_INFO(room, "the bus does not retain the views: %s", error.text);
+    else
+        LOG_WARNING(room, "the bus does not retain the views: %s", error.text);
+}
+
 static int serve(const struct arguments *arguments, const struct state *state)
 {
     struct coordinator_options options = {
@@ -170,16 +187,19 @@ static int serve(const struct arguments *arguments, const struct state *state)
     };
     struct coordinator *coordinator = NULL;
     struct qn_error error = {0};
+    char bus[BUS_URL_SHOWN_BYTES];
     int code;
 
+    bus_url_show(arguments->bus, bus);
     if (transport_open(arguments->bus, "qcoordd", CONNECT_MS, &options.transport, &error) !=
         QN_STATUS_OK) {
         LOG_ERROR(room, "%s", error.text);
         return qn_status_exit_code(error.status);
     }
+    retain_views(&options.transport, arguments->cluster);
     if (coordinator_open(&options, &coordinator, &error) == QN_STATUS_OK) {
         LOG_INFO(room, "qcoordd %s: cluster %s on %s, state in %s", QNODE_VERSION,
-                 arguments->cluster, arguments->bus, arguments->state);
+                 arguments->cluster, bus, arguments->state);
         code = run(coordinator);
     } else {
         LOG_ERROR(room, "%s", error.text);

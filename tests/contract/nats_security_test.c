@@ -119,7 +119,7 @@ static void who_is_not_let_in_is_told_why(void **state)
         {"mtls", "tls://localhost:PORT?ca=FOLDER/ca.pem", QN_STATUS_CONFIG,
          "clients without a certificate (cert=, key=)"},
         {"password", "tls://agent7:correct%20horse@127.0.0.1:PORT", QN_STATUS_CONFIG, "TLS"},
-        {"tls", "nats://localhost:PORT", QN_STATUS_CONFIG, "TLS"},
+        {"tls", "nats://localhost:PORT", QN_STATUS_CONFIG, "certificate"},
     };
     char url[URL_BYTES];
 

@@ -145,6 +145,19 @@ static void unknown_parameters_are_named(void **state)
     assert_int_equal(bus_url_check_parameters(&url, known, 2, &error), QN_STATUS_OK);
 }
 
+static void what_is_shown_has_no_secret(void **state)
+{
+    char text[BUS_URL_SHOWN_BYTES];
+
+    (void)state;
+    bus_url_show("nats://me:SECRET@h:1,i:2?token_file=x", text);
+    assert_string_equal(text, "nats://h:1,i:2");
+    bus_url_show("inproc://test", text);
+    assert_string_equal(text, "inproc://test");
+    bus_url_show("nats://me:SECRET", text);
+    assert_string_equal(text, "(no url of a bus)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +167,7 @@ int main(void)
         cmocka_unit_test(broken_urls_are_refused_and_no_secret_is_told),
         cmocka_unit_test(lengths_are_bounded),
         cmocka_unit_test(unknown_parameters_are_named),
+        cmocka_unit_test(what_is_shown_has_no_secret),
     };
 
     return cmocka_run_group_tests_name("channel_bus_url", tests, NULL, NULL);
