@@ -121,7 +121,6 @@ static enum qn_status take_memory(struct agent *agent, struct qn_error *error)
 
 static enum qn_status subscribe_all(struct agent *agent, struct qn_error *error)
 {
-    const struct transport *transport = &agent->options.transport;
     int64_t node_id = agent->options.node_id;
     struct subject subjects[INBOX_COUNT] = {
         [INBOX_CONTROL] = subject_control(agent->cluster, node_id),
@@ -130,9 +129,12 @@ static enum qn_status subscribe_all(struct agent *agent, struct qn_error *error)
     };
     enum qn_status status = QN_STATUS_OK;
 
-    for (int i = 0; status == QN_STATUS_OK && i < INBOX_COUNT; i++)
+    for (int i = 0; status == QN_STATUS_OK && i < INBOX_COUNT; i++) {
+        const struct transport *transport =
+            i == INBOX_SEARCH ? &agent->options.search_transport : &agent->options.transport;
         status = transport->ops->subscribe(transport->self, subjects[i].text, on_bus_message,
                                            &agent->inboxes[i], error);
+    }
     return status;
 }
 
@@ -144,6 +146,8 @@ static struct agent *agent_new(const struct agent_options *options)
         return NULL;
     memset(agent, 0, sizeof *agent);
     agent->options = *options;
+    if (options->search_transport.ops == NULL)
+        agent->options.search_transport = options->transport;
     (void)snprintf(agent->cluster, sizeof agent->cluster, "%s", options->cluster);
     (void)snprintf(agent->sender, sizeof agent->sender, "node/%" PRId64, options->node_id);
     agent->ask_subject = subject_ask(agent->cluster, options->node_id);

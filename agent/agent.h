@@ -26,8 +26,10 @@ struct agent_options {
     void (*read_memory)(void *owner, struct memory_report *report);
     /* RssAnon alone, twice for each unmapping, so it must be cheap; NULL: zero. */
     uint64_t (*read_anon)(void *owner);
-    void *read_memory_owner;    /* of both */
-    struct transport transport; /* stays the caller's */
+    void *read_memory_owner; /* of both */
+    /* Both stay the caller's. Searches and their answers may have a connection of their own, so
+     * that bulk delays no control; without ops they share the other. */
+    struct transport transport, search_transport;
     struct files files;
     struct clock clock;
     struct executor executor;

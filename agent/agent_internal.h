@@ -72,6 +72,7 @@ struct agent {
     unsigned idle_jobs_count, searches_in_flight;
 
     bool leaving, report_wanted;
+    bool bus_is_away, bus_refuses; /* said so in the log */
     uint64_t report_number, heartbeat_due_us, list_allowed_us;
     uint64_t searches_total, commands_refused;
     _Atomic uint64_t dropped_total; /* any thread */

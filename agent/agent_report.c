@@ -54,6 +54,37 @@ static void fill_copy(struct agent *agent, const struct node_copy *copy,
         ret_report->loaded_bytes = holding_progress_bytes(holding);
 }
 
+/* What no inbox has seen, because the bus library threw it away, counts too. */
+static uint64_t dropped_total(const struct agent *agent)
+{
+    const struct agent_options *options = &agent->options;
+    uint64_t dropped = atomic_load(&agent->dropped_total) + transport_dropped(&options->transport);
+
+    if (options->search_transport.self != options->transport.self)
+        dropped += transport_dropped(&options->search_transport);
+    return dropped;
+}
+
+/* Nobody answers a report: that it does not arrive is seen here, and said once. */
+static void watch_bus(struct agent *agent)
+{
+    const struct transport *transport = &agent->options.transport;
+    struct qn_error error = {0};
+    bool is_away = !transport->ops->is_connected(transport->self);
+    bool refuses = transport_refused(transport, NULL, 3 * LIMIT_REPORT_INTERVAL_MS, &error) ||
+                   transport_refused(transport, agent->report_subject.text,
+                                     3 * LIMIT_REPORT_INTERVAL_MS, &error);
+
+    if (refuses && !agent->bus_refuses)
+        LOG_WARNING(room, "%s", error.text);
+    if (is_away && !agent->bus_is_away)
+        LOG_WARNING(room, "the bus is away: what is held is kept, and served when it is back");
+    if (!is_away && agent->bus_is_away)
+        LOG_INFO(room, "the bus is back");
+    agent->bus_is_away = is_away;
+    agent->bus_refuses = refuses;
+}
+
 static void fill_report(struct agent *agent, struct node_report *report)
 {
     agent->report_number++;
@@ -65,7 +96,7 @@ static void fill_report(struct agent *agent, struct node_report *report)
         .copies_count = (uint32_t)node_copies_count(agent->node),
         .searches_total = agent->searches_total,
         .refused_total = agent->commands_refused + node_counters(agent->node)->commands_refused,
-        .dropped_total = atomic_load(&agent->dropped_total),
+        .dropped_total = dropped_total(agent),
         .leaving = agent->leaving,
         .kernels = kernels_current()->name,
     };
@@ -119,6 +150,7 @@ void agent_report_due(struct agent *agent)
 
     if (!list && now_us < agent->heartbeat_due_us)
         return;
+    watch_bus(agent);
     if (list && send_list(agent)) {
         agent->report_wanted = false;
         agent->list_allowed_us = now_us + (uint64_t)AGENT_REPORT_GAP_MS * 1000;

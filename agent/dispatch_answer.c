@@ -20,7 +20,7 @@ enum {
 static void publish(struct search_job *job, struct message *message)
 {
     struct agent *agent = job->agent;
-    const struct transport *transport = &agent->options.transport;
+    const struct transport *transport = &agent->options.search_transport;
     struct qn_error error = {0};
     const uint8_t *bytes;
     size_t size;
@@ -113,7 +113,7 @@ static void fill_timings(struct search_job *job, struct search_answer *answer)
 
 static size_t part_bytes(const struct search_job *job)
 {
-    const struct transport *transport = &job->agent->options.transport;
+    const struct transport *transport = &job->agent->options.search_transport;
     size_t max_payload = transport->ops->max_payload(transport->self);
 
     return max_payload < LIMIT_ANSWER_PART_BYTES ? max_payload : LIMIT_ANSWER_PART_BYTES;

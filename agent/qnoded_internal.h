@@ -12,7 +12,7 @@ struct qnoded {
     struct memory_budget budget;
     unsigned numa_count, workers, loaders;
     int lock_fd; /* state_dir/lock, held for life; -1: not taken */
-    struct transport transport;
+    struct transport transport, search_transport;
     struct executor_threads *threads;
     struct agent *agent;
 };

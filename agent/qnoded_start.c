@@ -102,6 +102,22 @@ static enum qn_status take_state_dir(struct qnoded *qnoded, struct qn_error *err
     return error_errno(error, errno, "%s: lock", path);
 }
 
+/* Two connections: what a search answers in bulk delays no control, and a server that cuts off a
+ * slow reader of searches leaves control alone. */
+static enum qn_status open_bus(struct qnoded *qnoded, struct qn_error *error)
+{
+    const struct config *config = &qnoded->config;
+    char name[64];
+
+    (void)snprintf(name, sizeof name, "qnoded %" PRId64, config->node_id);
+    enum qn_status status =
+        transport_open(config->bus, name, CONNECT_MS, &qnoded->transport, error);
+    if (status != QN_STATUS_OK)
+        return status;
+    (void)snprintf(name, sizeof name, "qnoded %" PRId64 " search", config->node_id);
+    return transport_open(config->bus, name, CONNECT_MS, &qnoded->search_transport, error);
+}
+
 static enum qn_status open_agent(struct qnoded *qnoded, struct qn_error *error)
 {
     const struct config *config = &qnoded->config;
@@ -115,6 +131,7 @@ static enum qn_status open_agent(struct qnoded *qnoded, struct qn_error *error)
         .read_memory = read_memory,
         .read_anon = read_anon,
         .transport = qnoded->transport,
+        .search_transport = qnoded->search_transport,
         .files = files_posix(),
         .clock = clock_monotonic(),
         .executor = executor_threads_port(qnoded->threads),
@@ -131,7 +148,7 @@ enum qn_status qnoded_start(struct qnoded *qnoded, struct qn_error *error)
     struct executor_threads_options options = {.numa_nodes = qnoded->numa_count,
                                                .workers_per_numa_node = qnoded->workers,
                                                .loaders = qnoded->loaders};
-    char name[64], bus[BUS_URL_SHOWN_BYTES];
+    char bus[BUS_URL_SHOWN_BYTES];
 
     enum qn_status status = take_state_dir(qnoded, error);
     if (status != QN_STATUS_OK)
@@ -147,8 +164,7 @@ enum qn_status qnoded_start(struct qnoded *qnoded, struct qn_error *error)
     if (config->memory_budget_bytes > qnoded->budget.bytes)
         LOG_WARNING(room, "memory-budget %" PRIu64 " is more than %s and headroom leave",
                     config->memory_budget_bytes, qnoded->budget.source);
-    (void)snprintf(name, sizeof name, "qnoded %" PRId64, config->node_id);
-    status = transport_open(config->bus, name, CONNECT_MS, &qnoded->transport, error);
+    status = open_bus(qnoded, error);
     if (status == QN_STATUS_OK)
         status = executor_threads_open(&options, &qnoded->threads, error);
     if (status == QN_STATUS_OK)
@@ -159,6 +175,8 @@ enum qn_status qnoded_start(struct qnoded *qnoded, struct qn_error *error)
 void qnoded_stop(struct qnoded *qnoded)
 {
     executor_threads_close(qnoded->threads);
+    if (qnoded->search_transport.ops != NULL)
+        qnoded->search_transport.ops->close(qnoded->search_transport.self);
     if (qnoded->transport.ops != NULL)
         qnoded->transport.ops->close(qnoded->transport.self);
     agent_close(qnoded->agent);

@@ -24,7 +24,7 @@ foreach(name transport transport_outage transport_threads)
 endforeach()
 
 # What only NATS has: logins, permissions, reconnecting, retained views.
-foreach(name permissions reconnect security)
+foreach(name permissions reconnect retained security)
   qnode_test(nats_${name}_test contract/nats_${name}_test.c ${CONTRACT} LIBS channel)
   target_compile_definitions(nats_${name}_test PRIVATE
     CONTRACT_DIR="${CMAKE_CURRENT_SOURCE_DIR}/contract")

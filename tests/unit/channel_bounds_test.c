@@ -182,7 +182,7 @@ static void counts_differ(struct message *m)
 
 static void unknown_status(struct message *m)
 {
-    m->search_answer.status = (enum qn_status)24;
+    m->search_answer.status = (enum qn_status)25;
 }
 
 static void copies_in_a_heartbeat(struct message *m)
@@ -250,7 +250,7 @@ static const struct breach breaches[] = {
     {"search_answer.covered: 513, 0 to 512 wanted", MESSAGE_SEARCH_ANSWER, covered_large},
     {"search_answer.primary_keys: 2, but hit_counts add up to 3", MESSAGE_SEARCH_ANSWER,
      counts_differ},
-    {"search_answer.status: 24, 0 to 23 wanted", MESSAGE_SEARCH_ANSWER, unknown_status},
+    {"search_answer.status: 25, 0 to 24 wanted", MESSAGE_SEARCH_ANSWER, unknown_status},
     {"node_report.copies: 2, 0 to 0 wanted", MESSAGE_NODE_REPORT, copies_in_a_heartbeat},
     {"memory.numa_total_bytes: 65 entries, at most 64 wanted", MESSAGE_NODE_REPORT,
      many_numa_nodes},
@@ -403,7 +403,7 @@ static const struct {
     {41, wire_lone_keys, "search_answer.distances: 1, but 2 primary_keys"},
     {41, wire_counts, "search_answer.primary_keys: 1, but hit_counts add up to 2"},
     {41, wire_lone_epochs, "search_answer.epochs: 1, but 0 covered"},
-    {41, wire_status, "search_answer.status: 99, 0 to 23 wanted"},
+    {41, wire_status, "search_answer.status: 99, 0 to 24 wanted"},
     {50, wire_copy_without_segment, "node_report.copies.segment: missing"},
     {53, wire_long_text, "load_failed.text: 256 bytes, at most 255 wanted"},
 };
