@@ -10,3 +10,6 @@ qnode_test(agent_shell_search_test unit/agent_shell_search_test.c LIBS agent_she
 qnode_test(agent_shell_short_test unit/agent_shell_short_test.c LIBS agent_shell_world)
 qnode_test(agent_shell_state_test unit/agent_shell_state_test.c LIBS agent_shell_world)
 qnode_test(agent_shell_threads_test unit/agent_shell_threads_test.c LIBS agent_shell_world)
+# On a real bus.
+qnode_test(nats_flood_test contract/nats_flood_test.c contract/bus.c contract/collector.c
+  contract/nats_server.c LIBS agent)
