@@ -63,7 +63,8 @@ static const struct verb verbs[] = {
 };
 
 static const char options_text[] =
-    "  --bus URL        nats://host:port (default: $QNODE_BUS)\n"
+    "  --bus URL        nats://host:port (default: $QNODE_BUS); with a login as in\n"
+    "                   'nats://operator@host:4222?password_file=FILE&ca=FILE'\n"
     "  --cluster NAME   default: $QNODE_CLUSTER, else \"default\"\n"
     "  -o table|json    how to print (default: table)\n"
     "  --timeout-s N    how long --wait waits (default 300)\n"

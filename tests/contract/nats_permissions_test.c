@@ -21,7 +21,7 @@ struct role {
 static const struct role agent1 = {"agent1", "change-me-1"};
 static const struct role coordinator = {"coordinator", "change-me-3"};
 static const struct role client = {"client", "change-me-4"};
-static const struct role operator = {"operator", "change-me-5"};
+static const struct role person = {"operator", "change-me-5"};
 
 static struct nats_server server;
 static char store[] = "/tmp/qnode-roles-XXXXXX";
@@ -57,7 +57,7 @@ static void each_role_may_publish_its_subjects_and_no_others(void **state)
          {"agent.1.search", "coord"},
          {"agent.1.control", "agent.1.ask", "report.1", "event.1", "query.7", "query.7.0",
           "reply.3f.1"}},
-        {&operator,
+        {&person,
          {"agent.1.search", "coord"},
          {"agent.1.control", "query.7", "report.1", "event.1", "reply.3f.1"}},
     };
@@ -105,7 +105,7 @@ static void each_role_may_subscribe_its_subjects_and_no_others(void **state)
         {&client,
          {"query.>", "query.*", "reply.3f.>"},
          {"agent.1.search", "agent.1.control", "report.*", "event.*", "coord"}},
-        {&operator, {"query.>", "reply.3f.>", "report.*", "event.*", ">"}, {NULL}},
+        {&person, {"query.>", "reply.3f.>", "report.*", "event.*", ">"}, {NULL}},
     };
     char words[512];
 

@@ -24,8 +24,10 @@ foreach(name transport transport_outage transport_threads)
 endforeach()
 
 # What only NATS has: logins, permissions, reconnecting, retained views.
-foreach(name permissions reconnect retained security)
-  qnode_test(nats_${name}_test contract/nats_${name}_test.c ${CONTRACT} LIBS channel)
-  target_compile_definitions(nats_${name}_test PRIVATE
+foreach(name nats_permissions nats_reconnect nats_retained nats_security)
+  qnode_test(${name}_test contract/${name}_test.c ${CONTRACT} LIBS channel)
+  target_compile_definitions(${name}_test PRIVATE
     CONTRACT_DIR="${CMAKE_CURRENT_SOURCE_DIR}/contract")
 endforeach()
+add_test(NAME nats_roles_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/contract/roles_check.sh
+  ${CMAKE_SOURCE_DIR}/channel/PROTOCOL.md ${CMAKE_CURRENT_SOURCE_DIR}/contract/nats_roles.conf)

@@ -49,7 +49,8 @@ struct qn_missing_segment {
 struct qn_search_result {
     enum qn_verdict verdict;
     /* Of UNKNOWN: NOT_FOUND: the coordinator has no such collection, and said so; NO_VIEW: no view
-     * came within the deadline; NOT_PERMITTED: the bus server does not let us ask for one. Else OK. */
+     * came within the deadline; NOT_PERMITTED: the bus server does not let us ask for one. Else OK.
+     */
     enum qn_status reason;
     struct qn_epoch version; /* of the view that the result is about */
     uint64_t readable_version;
