@@ -7,6 +7,7 @@ target_compile_definitions(channel_golden_test PRIVATE
   GOLDEN_DIR="${CMAKE_CURRENT_SOURCE_DIR}/golden")
 qnode_test(channel_subject_test unit/channel_subject_test.c LIBS channel)
 qnode_test(channel_bus_url_test unit/channel_bus_url_test.c LIBS channel)
+qnode_test(channel_nats_refusals_test unit/channel_nats_refusals_test.c LIBS channel)
 
 # Another implementation of protobuf must agree on every byte.
 find_program(PROTOC protoc)
