@@ -2,7 +2,9 @@
  * The roles of PROTOCOL.md (Security on NATS) on a server that enforces them: nats_roles.conf is
  * the configuration that the document shows. What a role needs it may; what another does it may
  * not, and our error says so in words. */
+#include "base/arena.h"
 #include "base/check.h"
+#include "channel/codec.h"
 #include "channel/subject.h"
 #include "qnode/control.h"
 #include "tests/contract/bus.h"
@@ -187,7 +189,7 @@ static void a_client_that_sends_control_gets_the_words_at_once(void **state)
     qn_client_close(opened);
 }
 
-static void what_is_asked_of_a_forbidden_coordinator_says_why_it_failed(void **state)
+static void a_cluster_that_is_not_the_accounts_is_refused_at_the_opening(void **state)
 {
     struct qn_client *opened = NULL;
     struct qn_error error = {0};
@@ -198,6 +200,88 @@ static void what_is_asked_of_a_forbidden_coordinator_says_why_it_failed(void **s
     /* not even the views of another cluster may be listened to */
     assert_int_equal(qn_client_open(&options, &opened, &error), QN_STATUS_NOT_PERMITTED);
     assert_non_null(strstr(error.text, "subscribe to qnode.other."));
+}
+
+/* ---- a client that may listen and not ask ---- */
+
+static void publish_view(const struct transport *transport)
+{
+    const struct view_copy copy = {.node_id = 7, .epoch = {5, 1}, .replica = ""};
+    const struct view_item item = {.segment_id = 1, .copies = &copy, .copies_count = 1};
+    struct message message = {.cluster = "demo",
+                              .sender = "coordinator",
+                              .term = 5,
+                              .reply_to = "",
+                              .kind = MESSAGE_COLLECTION_VIEW,
+                              .collection_view = {.collection_id = 100,
+                                                  .name = "things",
+                                                  .version = {5, 1},
+                                                  .readable_version = 1,
+                                                  .metric = QN_METRIC_L2,
+                                                  .dim = 2,
+                                                  .pages = 1,
+                                                  .items = &item,
+                                                  .items_count = 1}};
+    struct subject to = subject_query("demo", 100);
+    struct arena arena;
+    const uint8_t *bytes;
+    size_t size;
+
+    arena_init(&arena, LIMIT_DECODE_ARENA_BYTES);
+    assert_int_equal(codec_encode(&message, &arena, &bytes, &size, NULL), QN_STATUS_OK);
+    assert_int_equal(publish(transport, to.text, NULL, bytes, size), QN_STATUS_OK);
+    assert_int_equal(transport_flush(transport, WITHIN_MS), QN_STATUS_OK);
+    arena_done(&arena);
+}
+
+static void who_may_not_ask_is_told_so_and_not_left_to_a_deadline(void **state)
+{
+    const float query[] = {1, 2};
+    struct qn_search_request search = {
+        .collection_id = 100, .queries = query, .nq = 1, .dim = 2, .k = 1, .deadline_ms = 2000};
+    struct coord_request request = {.verb = COORD_LIST_NODES, .collection = "", .folder = ""};
+    struct qn_search_result result;
+    struct qn_error error = {0};
+    char path[64];
+    struct nats_server mute;
+    FILE *file;
+
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/mute.conf", store);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    (void)fprintf(file, "authorization { users = [ {user: all, password: x},\n"
+                        "{user: mute, password: x, permissions: {publish: {deny: \">\"}}} ] }\n");
+    (void)fclose(file);
+    assert_true(nats_server_start_with(&mute, 0, (const char *const[]){"-c", path, NULL}));
+    char url[URL_BYTES];
+    (void)snprintf(url, sizeof url, "nats://all:x@127.0.0.1:%d", mute.port);
+    struct transport coordinator_of_all = open_transport(url);
+    (void)snprintf(url, sizeof url, "nats://mute:x@127.0.0.1:%d", mute.port);
+    struct qn_client_options options = {.url = url, .cluster = "demo"};
+    struct qn_client *opened = NULL;
+    if (qn_client_open(&options, &opened, &error) != QN_STATUS_OK)
+        fail_msg("%s", error.text);
+
+    assert_int_equal(qn_coord_call(opened, &request, 600, NULL, NULL, &error),
+                     QN_STATUS_NOT_PERMITTED);
+    assert_non_null(strstr(error.text, "refuses \"mute\" to publish on qnode.demo.coord"));
+    assert_int_equal(qn_search(opened, &search, &result, &error), QN_STATUS_OK);
+    assert_int_equal(result.verdict, QN_VERDICT_UNKNOWN);
+    assert_int_equal(result.reason, QN_STATUS_NOT_PERMITTED);
+    qn_search_result_done(&result);
+
+    publish_view(&coordinator_of_all);
+    (void)usleep(QUIET_US);
+    assert_int_equal(qn_search(opened, &search, &result, &error), QN_STATUS_OK);
+    assert_int_equal(result.verdict, QN_VERDICT_PARTIAL);
+    assert_int_equal(result.missing_count, 1);
+    assert_int_equal(result.missing[0].reason, QN_STATUS_NOT_PERMITTED);
+    qn_search_result_done(&result);
+
+    qn_client_close(opened);
+    close_transport(&coordinator_of_all);
+    nats_server_kill(&mute);
 }
 
 static int start_server(void **state)
@@ -228,7 +312,8 @@ int main(void)
         cmocka_unit_test(each_role_may_subscribe_its_subjects_and_no_others),
         cmocka_unit_test(an_agent_that_publishes_control_is_refused_in_words),
         cmocka_unit_test(a_client_that_sends_control_gets_the_words_at_once),
-        cmocka_unit_test(what_is_asked_of_a_forbidden_coordinator_says_why_it_failed),
+        cmocka_unit_test(a_cluster_that_is_not_the_accounts_is_refused_at_the_opening),
+        cmocka_unit_test(who_may_not_ask_is_told_so_and_not_left_to_a_deadline),
     };
 
     if (!nats_server_is_installed()) {
