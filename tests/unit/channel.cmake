@@ -1,5 +1,6 @@
 # The wire: codec, golden bytes, subjects; the contract of the transports.
-set(GOLDEN golden/codec_bench.c golden/samples.c golden/samples_same.c)
+set(GOLDEN golden/codec_bench.c golden/samples.c golden/samples_forms.c
+  golden/samples_same.c)
 foreach(name channel_bounds channel_codec channel_golden)
   qnode_test(${name}_test unit/${name}_test.c ${GOLDEN} LIBS channel)
 endforeach()
@@ -15,6 +16,10 @@ if(PROTOC)
   add_test(NAME channel_document_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/golden/examples_check.sh
     ${CMAKE_SOURCE_DIR}/channel/proto ${CMAKE_SOURCE_DIR}/channel/PROTOCOL.md
     ${CMAKE_SOURCE_DIR}/base/include/qnode/status.def)
+  add_test(NAME channel_breaking_test
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/golden/breaking_check.py)
+  add_test(NAME channel_breaking_self_test
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/golden/breaking_check.py --self-test)
 endif()
 
 set(CONTRACT contract/bus.c contract/collector.c contract/nats_server.c)
