@@ -26,7 +26,9 @@ enum {
     LIMIT_MESSAGE_BYTES_MAX = 1 << 20,
     LIMIT_ANSWER_PART_BYTES = 512 << 10, /* a longer search answer goes in parts */
     LIMIT_REPORT_PAGE_COPIES = 1024,
+    LIMIT_REPORT_PAGES_MAX = 64, /* a coordinator keeps a bit for each */
     LIMIT_VIEW_PAGE_ITEMS = 4096,
+    LIMIT_VIEW_PAGES_MAX = 4096,
     LIMIT_DECODE_ARENA_BYTES = 16 << 20, /* memory one message may take when decoded */
     LIMIT_NAME_BYTES = 128,              /* cluster, sender, collection names */
     LIMIT_PATH_BYTES = 1024,

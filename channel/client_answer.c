@@ -33,6 +33,12 @@ static bool covers_any(const uint8_t *bitmap, size_t count)
     return false;
 }
 
+/* The hits behind these; an answer without hits has no array to step over. */
+static const struct qn_hit *hits_after(const struct qn_hit *hits, uint32_t count)
+{
+    return count == 0 ? hits : hits + count;
+}
+
 static bool are_hits_valid(const struct client_search *search, const struct search_answer *answer)
 {
     const struct qn_hit *hits = answer->hits;
@@ -43,7 +49,7 @@ static bool are_hits_valid(const struct client_search *search, const struct sear
         if (count > search->asked.k || count > left_count ||
             !client_unite_is_sorted(search->metric, hits, count))
             return false;
-        hits += count;
+        hits = hits_after(hits, count);
         left_count -= count;
     }
     return left_count == 0;
@@ -126,7 +132,7 @@ static void take_whole(struct client_search *search, struct client_request *requ
     }
     for (uint32_t i = 0; is_news && i < search->asked.nq; i++) {
         client_unite_add(&search->unite, search->metric, i, hits, answer->hit_counts[i]);
-        hits += answer->hit_counts[i];
+        hits = hits_after(hits, answer->hit_counts[i]);
     }
     settle(search, request,
            &(struct verdicts){.covered = answer->covered,
@@ -193,7 +199,7 @@ static bool add_hits(const struct client_search *search, struct client_parts *pa
         parts->counts[query] = count;
         if (count > 0)
             memcpy(parts->hits + query * search->asked.k, hits, count * sizeof *hits);
-        hits += count;
+        hits = hits_after(hits, count);
         parts->queries_in++;
     }
     parts->seen[answer->part / 8] |= (uint8_t)(1u << answer->part % 8);

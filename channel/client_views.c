@@ -237,7 +237,7 @@ static void take_view(struct client_views *views, struct client_page *page)
     struct client_collection *collection = find_or_add(views, view->collection_id);
 
     if (collection == NULL || view->pages == 0 || view->page >= view->pages ||
-        view->pages > CLIENT_VIEWS_PAGES_MAX ||
+        view->pages > LIMIT_VIEW_PAGES_MAX ||
         (collection->newest != NULL &&
          qn_epoch_compare(view->version, collection->newest->view.version) <= 0) ||
         !begin_joining(collection, view) || collection->by_page[view->page] != NULL) {

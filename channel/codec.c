@@ -105,6 +105,9 @@ enum qn_status codec_decode(const void *bytes, size_t size, struct arena *arena,
     if (size > LIMIT_MESSAGE_BYTES_MAX)
         return error_set(error, QN_STATUS_CORRUPT, "message: %zu bytes, at most %d wanted", size,
                          LIMIT_MESSAGE_BYTES_MAX);
+    codec_check_zeros(&codec, bytes, size);
+    if (codec.status != QN_STATUS_OK)
+        return codec.status;
     wire_message *wire = qnode__v1__message__unpack(&allocator, size, bytes);
     if (wire == NULL && codec.status == QN_STATUS_OK)
         return error_set(error, QN_STATUS_CORRUPT, "message: not a qnode.v1.Message");

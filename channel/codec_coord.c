@@ -99,7 +99,7 @@ static void collection_view_check(struct codec *codec, const struct collection_v
     codec_check_range(codec, "metric", (unsigned)view->metric, QN_METRIC_UNSPECIFIED,
                       QN_METRIC_COSINE);
     codec_check_range(codec, "dim", view->dim, 0, LIMIT_DIM_MAX);
-    codec_check_page(codec, view->page, view->pages, LIMIT_SEGMENTS_PER_VIEW_MAX);
+    codec_check_page(codec, view->page, view->pages, LIMIT_VIEW_PAGES_MAX);
     if (!codec_check_list(codec, "collection_view.items", view->items_count, LIMIT_VIEW_PAGE_ITEMS))
         return;
     for (size_t i = 0; i < view->items_count; i++) {

@@ -70,6 +70,8 @@ void codec_check_text(struct codec *codec, const char *field, const char *text);
 /* page < pages <= pages_max. */
 void codec_check_page(struct codec *codec, uint32_t page, uint32_t pages, uint32_t pages_max);
 void codec_check_status(struct codec *codec, enum qn_status status);
+/* No string of the message that these bytes are holds a zero byte: in C it would end there. */
+void codec_check_zeros(struct codec *codec, const uint8_t *bytes, size_t size);
 
 /* ---- parts that several bodies share ---- */
 

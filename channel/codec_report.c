@@ -82,7 +82,7 @@ static void node_report_check(struct codec *codec, const struct node_report *rep
     codec_check_name(codec, "kernels", report->kernels);
     codec_check_range(codec, "copies_count", report->copies_count, 0, LIMIT_SEGMENTS_PER_NODE_MAX);
     if (report->has_copies)
-        codec_check_page(codec, report->page, report->pages, LIMIT_SEGMENTS_PER_NODE_MAX);
+        codec_check_page(codec, report->page, report->pages, LIMIT_REPORT_PAGES_MAX);
     codec_check_range(codec, "copies", report->copies_in_page, 0,
                       report->has_copies ? LIMIT_REPORT_PAGE_COPIES : 0);
     for (size_t i = 0; codec->status == QN_STATUS_OK && i < report->copies_in_page; i++) {

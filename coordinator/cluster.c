@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGES_MAX = 64 }; /* of one full report: bits of pending_mask */
+enum { PAGES_MAX = LIMIT_REPORT_PAGES_MAX }; /* of one full report: bits of pending_mask */
 
 static void list_done(struct cluster_list *list)
 {

@@ -363,12 +363,13 @@ static const struct {
                        .pages = 3}}},
 };
 
-static_assert(COUNT_OF(samples) == SAMPLES_COUNT, "one sample per kind");
+static_assert(COUNT_OF(samples) == SAMPLES_KINDS, "one sample per kind");
 
 struct message samples_at(size_t index)
 {
     static const uint32_t needs[] = {1, 4000000000};
-    struct message message = samples[index].message;
+    struct message message =
+        index < SAMPLES_KINDS ? samples[index].message : samples_form_at(index - SAMPLES_KINDS);
 
     message.cluster = "demo";
     message.sender = "node/7";
@@ -383,5 +384,5 @@ struct message samples_at(size_t index)
 
 const char *samples_name(size_t index)
 {
-    return samples[index].name;
+    return index < SAMPLES_KINDS ? samples[index].name : samples_form_name(index - SAMPLES_KINDS);
 }

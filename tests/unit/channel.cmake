@@ -1,6 +1,7 @@
 # The wire: codec, golden bytes, subjects; the contract of the transports.
-set(GOLDEN golden/codec_bench.c golden/samples.c golden/samples_same.c)
-foreach(name channel_bounds channel_codec channel_golden)
+set(GOLDEN golden/codec_bench.c golden/samples.c golden/samples_forms.c
+  golden/samples_same.c)
+foreach(name channel_bounds channel_codec channel_golden channel_limits)
   qnode_test(${name}_test unit/${name}_test.c ${GOLDEN} LIBS channel)
 endforeach()
 target_compile_definitions(channel_golden_test PRIVATE
@@ -10,13 +11,19 @@ qnode_test(channel_bus_url_test unit/channel_bus_url_test.c LIBS channel)
 qnode_test(channel_nats_refusals_test unit/channel_nats_refusals_test.c LIBS channel)
 
 # Another implementation of protobuf must agree on every byte.
+add_executable(decode-check golden/decode_check.c)
+target_link_libraries(decode-check PRIVATE channel base)
 find_program(PROTOC protoc)
 if(PROTOC)
   add_test(NAME channel_protoc_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/golden/protoc_check.sh
     ${CMAKE_SOURCE_DIR}/channel/proto ${CMAKE_CURRENT_SOURCE_DIR}/golden)
   add_test(NAME channel_document_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/golden/examples_check.sh
     ${CMAKE_SOURCE_DIR}/channel/proto ${CMAKE_SOURCE_DIR}/channel/PROTOCOL.md
-    ${CMAKE_SOURCE_DIR}/base/include/qnode/status.def)
+    ${CMAKE_SOURCE_DIR}/base/include/qnode/status.def $<TARGET_FILE:decode-check>)
+  add_test(NAME channel_breaking_test
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/golden/breaking_check.py)
+  add_test(NAME channel_breaking_self_test
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/golden/breaking_check.py --self-test)
 endif()
 
 set(CONTRACT contract/bus.c contract/collector.c contract/nats_server.c)

@@ -254,7 +254,7 @@ static const struct breach breaches[] = {
     {"node_report.copies: 2, 0 to 0 wanted", MESSAGE_NODE_REPORT, copies_in_a_heartbeat},
     {"memory.numa_total_bytes: 65 entries, at most 64 wanted", MESSAGE_NODE_REPORT,
      many_numa_nodes},
-    {"collection_view.pages: 0, 1 to 65536 wanted", MESSAGE_COLLECTION_VIEW, view_without_pages},
+    {"collection_view.pages: 0, 1 to 4096 wanted", MESSAGE_COLLECTION_VIEW, view_without_pages},
     {"collection_view.items[0].copies: 9, 0 to 8 wanted", MESSAGE_COLLECTION_VIEW,
      many_view_copies},
     {"coord_request.dst_node_ids: 16385, 0 to 16384 wanted", MESSAGE_COORD_REQUEST, many_targets},

@@ -55,6 +55,21 @@ static void golden_bytes_encode_again_to_the_same_bytes(void **state)
     }
 }
 
+/* The numbers of the oneof are the kinds: whatever has a name there has bytes here. */
+static void every_kind_has_golden_bytes(void **state)
+{
+    (void)state;
+    for (int kind = 1; kind < 1000; kind++) {
+        size_t index = 0;
+        if (strcmp(message_kind_name((enum message_kind)kind), "message?") == 0)
+            continue;
+        while (index < SAMPLES_COUNT && samples_at(index).kind != (enum message_kind)kind)
+            index++;
+        if (index == SAMPLES_COUNT)
+            fail_msg("no golden bytes of %s", message_kind_name((enum message_kind)kind));
+    }
+}
+
 static int write_golden(void)
 {
     struct bench bench = {.size = 0};
@@ -77,6 +92,7 @@ int main(int arguments_count, char **arguments)
     const struct CMUnitTest tests[] = {
         TEST(golden_bytes_decode_to_what_they_were_made_of),
         TEST(golden_bytes_encode_again_to_the_same_bytes),
+        TEST(every_kind_has_golden_bytes),
     };
 
     if (arguments_count == 2 && strcmp(arguments[1], "--write") == 0)
