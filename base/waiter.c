@@ -5,17 +5,23 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { SPIN_US = 50 };
+enum {
+    SPIN_US = 50,
+    SPIN_WORTH_US = 80,  /* a sleep that was over so soon, its wake-up included, was worth a spin */
+    SPIN_CREDIT_MAX = 8, /* so many long waits in a row end the spinning; a short one begins it */
+};
 
 void waiter_init(struct waiter *waiter)
 {
     atomic_init(&waiter->sequence, 0);
     atomic_init(&waiter->sleepers, 0);
+    atomic_init(&waiter->spin_credit, SPIN_CREDIT_MAX);
 }
 
 uint32_t waiter_prepare(struct waiter *waiter)
@@ -54,16 +60,29 @@ void waiter_wake(struct waiter *waiter)
     (void)syscall(SYS_futex, &waiter->sequence, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
+/* A hint that several consumers may write: lost updates do no harm. */
+static void note_wait(struct waiter *waiter, uint64_t waited_us)
+{
+    uint32_t credit = atomic_load_explicit(&waiter->spin_credit, memory_order_relaxed);
+    uint32_t next = waited_us < SPIN_WORTH_US ? SPIN_CREDIT_MAX : credit > 0 ? credit - 1 : 0;
+
+    if (next != credit)
+        atomic_store_explicit(&waiter->spin_credit, next, memory_order_relaxed);
+}
+
 int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
                       uint64_t deadline_us)
 {
     struct clock clock = clock_monotonic();
-    uint64_t now_us = clock_now_us(&clock);
-    uint64_t spin_until_us = now_us + SPIN_US;
+    uint64_t began_us = clock_now_us(&clock), now_us = began_us;
+    bool spins = atomic_load_explicit(&waiter->spin_credit, memory_order_relaxed) > 0;
+    uint64_t spin_until_us = spins ? began_us + SPIN_US : began_us;
 
     for (;;) {
-        if (ready(owner))
+        if (ready(owner)) {
+            note_wait(waiter, now_us - began_us);
             return 1;
+        }
         now_us = clock_now_us(&clock);
         if (now_us >= deadline_us)
             return ready(owner);
@@ -76,5 +95,6 @@ int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *ow
         }
         waiter_wait(waiter, ticket,
                     deadline_us == WAITER_FOREVER ? WAITER_FOREVER : deadline_us - now_us);
+        now_us = clock_now_us(&clock);
     }
 }

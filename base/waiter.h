@@ -16,6 +16,7 @@
 struct waiter {
     _Alignas(64) _Atomic uint32_t sequence;
     _Atomic uint32_t sleepers;
+    _Atomic uint32_t spin_credit; /* spinning has paid lately: see waiter_wait_until */
 };
 
 #define WAITER_FOREVER UINT64_MAX
@@ -27,8 +28,10 @@ void waiter_cancel(struct waiter *waiter);
 void waiter_wait(struct waiter *waiter, uint32_t ticket, uint64_t timeout_us);
 void waiter_wake(struct waiter *waiter);
 
-/* Calls ready(owner) until it is true or the clock passes deadline_us: spins WAITER_SPIN_US, then
- * sleeps. Returns what ready said last. */
+/* Calls ready(owner) until it is true or the clock passes deadline_us: spins at most 50 us, then
+ * sleeps. Returns what ready said last. It spins only while that pays: when the last waits were all
+ * longer, spinning gains nothing and takes a core from whoever is to wake us (10 us of a round trip
+ * on two cores), so it sleeps at once until waits are short again. */
 int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
                       uint64_t deadline_us);
 

@@ -6,6 +6,7 @@
 #include "channel/client.h"
 
 #include "base/error.h"
+#include "base/finite.h"
 #include "channel/client_search.h"
 #include "channel/codec.h"
 #include <inttypes.h>
@@ -32,14 +33,6 @@ struct query {
 static uint64_t now_ms(const struct query *query)
 {
     return clock_now_ms(&query->client->clock);
-}
-
-static bool all_finite(const float *values, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!__builtin_isfinite(values[i]))
-            return false;
-    return true;
 }
 
 static enum qn_status check_sizes(const struct qn_search_request *asked, struct qn_error *error)
@@ -81,7 +74,7 @@ static enum qn_status check_request(const struct qn_search_request *asked, struc
         return error_set(error, QN_STATUS_INVALID,
                          "search: partition_ids_count is %zu, at most %d wanted",
                          asked->partition_ids_count, PARTITIONS_MAX);
-    if (asked->queries == NULL || !all_finite(asked->queries, (size_t)asked->nq * asked->dim))
+    if (asked->queries == NULL || !finite_all(asked->queries, (size_t)asked->nq * asked->dim))
         return error_set(error, QN_STATUS_INVALID, "search: queries are missing or not finite");
     return QN_STATUS_OK;
 }

@@ -4,6 +4,7 @@
  * which is 16-byte aligned. */
 #include "channel/codec_internal.h"
 
+#include "base/finite.h"
 #include <string.h>
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
@@ -48,19 +49,6 @@ static void search_request_encode(struct codec *codec, const struct search_reque
     to->queries.len = (size_t)from->nq * from->dim * sizeof(float);
 }
 
-/* All exponent bits set: infinite or not a number. */
-static bool all_finite(const float *values, size_t count)
-{
-    uint32_t bad = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &values[i], sizeof bits);
-        bad |= (uint32_t)((bits & 0x7f800000u) == 0x7f800000u);
-    }
-    return bad == 0;
-}
-
 static void search_request_check(struct codec *codec, const struct search_request *request)
 {
     codec_check_range(codec, "k", request->k, 1, LIMIT_K_MAX);
@@ -77,7 +65,7 @@ static void search_request_check(struct codec *codec, const struct search_reques
                       LIMIT_MESSAGE_BYTES_MAX / sizeof(float));
     if (codec->status != QN_STATUS_OK)
         return;
-    if (!all_finite(request->queries, (size_t)request->nq * request->dim))
+    if (!finite_all(request->queries, (size_t)request->nq * request->dim))
         codec_fail(codec, "queries", "a value is not finite");
 }
 
