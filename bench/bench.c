@@ -2,6 +2,7 @@
  * qnode-bench: the load generator. */
 #include "bench/bench.h"
 
+#include "base/check.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,9 @@ static const char usage_text[] =
     "usage: qnode-bench search  --collection ID --query F.fbin [options] [--json]\n"
     "       qnode-bench handoff --collection ID --query F.fbin --src A --dst B\n"
     "                           [options] [--json FILE]\n"
+    "       qnode-bench probe   --collection ID --query F.fbin --base F.fbin [options]\n"
+    "       qnode-bench roundtrip --collection ID --query F.fbin [options] [--json]\n"
+    "       qnode-bench echo    --bus URL\n"
     "\n"
     "search   N clients in a closed loop: each sends its next search when the last one\n"
     "         is answered. Prints p50, p90, p99, max, queries per second, verdicts.\n"
@@ -17,6 +21,12 @@ static const char usage_text[] =
     "         into an overlap (both copies serving). Prints nodes and memory, segments,\n"
     "         the timeline with receipts, latencies before, during and after, and the\n"
     "         memory given back.\n"
+    "probe    clients that search until Ctrl-C and compare each complete answer (l2) with\n"
+    "         brute force over --base, bit by bit. A line per search: begin (us, monotonic),\n"
+    "         duration (us), COMPLETE, PARTIAL, UNKNOWN, FAILED or WRONG, status, retried.\n"
+    "roundtrip  one request at a time, three things in turn: the bare bus library against\n"
+    "         qnode-bench echo, a search of one row, and one wake-up of a thread\n"
+    "         (bench/roundtrip starts all it needs).\n"
     "\n"
     "options:\n"
     "  --bus URL         nats://host:port (default: $QNODE_BUS); with a login as in\n"
@@ -30,6 +40,8 @@ static const char usage_text[] =
     "  --seconds S       search: how long (10); handoff: before and after (3)\n"
     "  --min-overlap N   handoff: searches that must fall into an overlap (2000)\n"
     "  --max-seconds S   handoff: give up after this (120)\n"
+    "  --pause-ms N      probe: of a client between two searches (10)\n"
+    "  --rounds N        roundtrip (20)\n"
     "\n"
     "The last line is: searches N complete N partial N failed N retried N\n"
     "(retried: searches that had to ask again). Exit 1 if partial or failed is not 0.\n"
@@ -38,11 +50,23 @@ static const char usage_text[] =
     "  qnode-bench search --collection 1 --query words.fbin --clients 4 --seconds 10\n"
     "  qnode-bench handoff --collection 1 --query words.fbin --src 1 --dst 3\n";
 
-static int run(const char *verb, struct bench_options *options)
+static const struct {
+    const char *name;
+    int (*run)(const struct bench_options *options);
+    bool needs_queries;
+} verbs[] = {
+    {"search", bench_search, true},       {"handoff", bench_handoff, true},
+    {"probe", bench_probe, true},         {"echo", bench_echo, false},
+    {"roundtrip", bench_roundtrip, true},
+};
+
+static int run(size_t verb, struct bench_options *options)
 {
     struct fbin queries;
     struct qn_error error = {0};
 
+    if (!verbs[verb].needs_queries)
+        return verbs[verb].run(options);
     if (fbin_read(options->query_path, 0, &queries, &error) != QN_STATUS_OK) {
         (void)fprintf(stderr, "qnode-bench: %s\n", error.text);
         return qn_status_exit_code(error.status);
@@ -52,12 +76,19 @@ static int run(const char *verb, struct bench_options *options)
     if (queries.rows_count < options->load.nq)
         (void)fprintf(stderr, "qnode-bench: %s has only %u rows, --nq is %u\n", options->query_path,
                       queries.rows_count, options->load.nq);
-    else if (strcmp(verb, "search") == 0)
-        code = bench_search(options);
     else
-        code = bench_handoff(options);
+        code = verbs[verb].run(options);
     fbin_done(&queries);
     return code;
+}
+
+static size_t verb_find(const char *name)
+{
+    size_t verb = 0;
+
+    while (verb < COUNT_OF(verbs) && strcmp(verbs[verb].name, name) != 0)
+        verb++;
+    return verb;
 }
 
 static bool asks_help(int argc, char **argv)
@@ -76,13 +107,14 @@ int main(int argc, char **argv)
         (void)fputs(usage_text, stdout);
         return 0;
     }
-    if (argc < 2 || (strcmp(argv[1], "search") != 0 && strcmp(argv[1], "handoff") != 0)) {
-        (void)fprintf(stderr, "qnode-bench: the verb must be search or handoff\n\n%s", usage_text);
+    size_t verb = argc < 2 ? COUNT_OF(verbs) : verb_find(argv[1]);
+    if (verb == COUNT_OF(verbs)) {
+        (void)fprintf(stderr, "qnode-bench: the first argument is a verb\n\n%s", usage_text);
         return 2;
     }
     if (!bench_parse(argc - 1, argv + 1, &options)) {
         (void)fprintf(stderr, "next: qnode-bench --help\n");
         return 2;
     }
-    return run(argv[1], &options);
+    return run(verb, &options);
 }

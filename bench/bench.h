@@ -13,6 +13,9 @@ struct bench_options {
     int64_t src, dst;
     uint64_t min_overlap;
     uint32_t max_seconds;
+    const char *base_path; /* probe: the collection's vectors */
+    uint32_t pause_ms;     /* probe: of a client between two searches */
+    uint32_t rounds;       /* roundtrip */
 };
 
 /* ---- bench_options.c ----------------------------------------------------------------------- */
@@ -31,9 +34,20 @@ struct doc *bench_total_doc(const struct load_total *total);
 /* 1 if a search was not complete, after saying what the first of them met. */
 int bench_verdict(const struct load *load);
 
+/* ---- bench_wait.c -------------------------------------------------------------------------- */
+
+/* Ctrl-C ends the run early, with its figures; a second one ends the process. */
+void bench_catch_signals(void);
+/* Returns early when interrupted. */
+void bench_wait_ms(uint64_t ms);
+bool bench_is_interrupted(void);
+
 /* ---- verbs --------------------------------------------------------------------------------- */
 
 int bench_search(const struct bench_options *options);
 int bench_handoff(const struct bench_options *options);
+int bench_probe(const struct bench_options *options);
+int bench_roundtrip(const struct bench_options *options);
+int bench_echo(const struct bench_options *options);
 
 #endif

@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum letter {
-    LETTER_BUS = 256,
+    LETTER_BASE = 256,
+    LETTER_BUS,
     LETTER_CLIENTS,
     LETTER_CLUSTER,
     LETTER_COLLECTION,
@@ -21,13 +22,16 @@ enum letter {
     LETTER_MAX_SECONDS,
     LETTER_MIN_OVERLAP,
     LETTER_NQ,
+    LETTER_PAUSE,
     LETTER_QUERY,
+    LETTER_ROUNDS,
     LETTER_SECONDS,
     LETTER_SRC,
 };
 
 static const struct option names[] = {
     {"json", required_argument, NULL, LETTER_JSON}, /* first: search takes no FILE */
+    {"base", required_argument, NULL, LETTER_BASE},
     {"bus", required_argument, NULL, LETTER_BUS},
     {"clients", required_argument, NULL, LETTER_CLIENTS},
     {"cluster", required_argument, NULL, LETTER_CLUSTER},
@@ -39,7 +43,9 @@ static const struct option names[] = {
     {"max-seconds", required_argument, NULL, LETTER_MAX_SECONDS},
     {"min-overlap", required_argument, NULL, LETTER_MIN_OVERLAP},
     {"nq", required_argument, NULL, LETTER_NQ},
+    {"pause-ms", required_argument, NULL, LETTER_PAUSE},
     {"query", required_argument, NULL, LETTER_QUERY},
+    {"rounds", required_argument, NULL, LETTER_ROUNDS},
     {"seconds", required_argument, NULL, LETTER_SECONDS},
     {"src", required_argument, NULL, LETTER_SRC},
     {NULL, 0, NULL, 0},
@@ -84,6 +90,10 @@ static bool parse_load_number(int letter, struct bench_options *options)
         return parse_u32(LIMIT_K_MAX, &load->k);
     case LETTER_NQ:
         return parse_u32(LIMIT_QUERIES_PER_REQUEST_MAX, &load->nq);
+    case LETTER_PAUSE:
+        return parse_u32(60000, &options->pause_ms);
+    case LETTER_ROUNDS:
+        return parse_u32(10000, &options->rounds);
     case LETTER_SECONDS:
         return parse_u32(86400, &options->seconds);
     default:
@@ -96,6 +106,9 @@ static bool parse_option(int letter, struct bench_options *options)
     int64_t number = 0;
 
     switch (letter) {
+    case LETTER_BASE:
+        options->base_path = optarg;
+        return true;
     case LETTER_BUS:
         options->load.bus = optarg;
         return true;
@@ -130,27 +143,36 @@ static bool complain(const char *text)
     return false;
 }
 
-static bool check(const struct bench_options *options, bool handoff)
+/* Verbs that need less or more than the others. */
+static bool check_verb(const char *verb, const struct bench_options *options)
+{
+    if (strcmp(verb, "handoff") == 0 &&
+        (options->src == 0 || options->dst == 0 || options->src == options->dst))
+        return complain("handoff needs --src A and --dst B, two different nodes");
+    if (strcmp(verb, "probe") == 0 && options->base_path == NULL)
+        return complain("probe needs --base F.fbin, the vectors of the collection");
+    return true;
+}
+
+static bool check(const char *verb, const struct bench_options *options)
 {
     const struct load_options *load = &options->load;
 
     if (load->bus == NULL || *load->bus == '\0')
         return complain("no bus: give --bus nats://host:port or set QNODE_BUS");
+    if (strcmp(verb, "echo") == 0)
+        return true;
     if (load->collection_id == 0 || options->query_path == NULL)
         return complain("--collection ID and --query F.fbin are needed");
     if ((uint64_t)load->nq * load->k > LIMIT_HITS_PER_REQUEST_MAX)
         return complain("nq x k may be at most 65536");
     if (load->handles_count > load->clients_count)
         return complain("more --connections than --clients");
-    if (handoff && (options->src == 0 || options->dst == 0 || options->src == options->dst))
-        return complain("handoff needs --src A and --dst B, two different nodes");
-    return true;
+    return check_verb(verb, options);
 }
 
-bool bench_parse(int argc, char **argv, struct bench_options *ret_options)
+static struct bench_options defaults(bool handoff)
 {
-    bool handoff = strcmp(argv[0], "handoff") == 0;
-    struct option of_verb[COUNT_OF(names)];
     struct bench_options options = {
         .load = {.bus = getenv("QNODE_BUS"),
                  .cluster = getenv("QNODE_CLUSTER"),
@@ -161,7 +183,20 @@ bool bench_parse(int argc, char **argv, struct bench_options *ret_options)
         .seconds = handoff ? 3 : 10,
         .min_overlap = 2000,
         .max_seconds = 120,
+        .pause_ms = 10,
+        .rounds = 20,
     };
+
+    if (options.load.cluster == NULL || *options.load.cluster == '\0')
+        options.load.cluster = "default";
+    return options;
+}
+
+bool bench_parse(int argc, char **argv, struct bench_options *ret_options)
+{
+    bool handoff = strcmp(argv[0], "handoff") == 0;
+    struct option of_verb[COUNT_OF(names)];
+    struct bench_options options = defaults(handoff);
     int letter, index = 0;
 
     memcpy(of_verb, names, sizeof names);
@@ -178,8 +213,6 @@ bool bench_parse(int argc, char **argv, struct bench_options *ret_options)
     }
     if (optind < argc)
         return complain("there is an argument that is no option");
-    if (options.load.cluster == NULL || *options.load.cluster == '\0')
-        options.load.cluster = "default";
     *ret_options = options;
-    return check(&options, handoff);
+    return check(argv[0], &options);
 }

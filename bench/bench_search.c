@@ -2,46 +2,11 @@
  * qnode-bench search: a closed loop through the bus for a while. */
 #include "bench/bench.h"
 
-#include "base/clock.h"
 #include "base/text.h"
-#include "base/waiter.h"
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
 enum { WARM_UP_MS = 500 };
-
-/* A signal handler has no owner to ask: what it touches is the file's. */
-static _Atomic bool interrupted;
-static struct waiter waiter;
-
-static void on_signal(int number)
-{
-    (void)number;
-    atomic_store(&interrupted, true);
-    waiter_wake(&waiter);
-}
-
-/* Ctrl-C ends the run early, with its figures; a second one ends the process. */
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-
-    waiter_init(&waiter);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
-
-static void wait_ms(uint64_t ms)
-{
-    struct clock clock = clock_monotonic();
-    uint64_t until_us = clock_now_us(&clock) + ms * 1000, now_us;
-
-    while ((now_us = clock_now_us(&clock)) < until_us && !atomic_load(&interrupted)) {
-        uint32_t ticket = waiter_prepare(&waiter);
-        waiter_wait(&waiter, ticket, atomic_load(&interrupted) ? 0 : until_us - now_us);
-    }
-}
 
 static void print_text(const struct load *load, const struct load_options *options)
 {
@@ -85,10 +50,10 @@ int bench_search(const struct bench_options *options)
         (void)fprintf(stderr, "qnode-bench: %s\n", error.text);
         return qn_status_exit_code(error.status);
     }
-    catch_signals();
-    wait_ms(WARM_UP_MS);
+    bench_catch_signals();
+    bench_wait_ms(WARM_UP_MS);
     load_enter(load, LOAD_BEFORE);
-    wait_ms((uint64_t)options->seconds * 1000);
+    bench_wait_ms((uint64_t)options->seconds * 1000);
     load_stop(load);
 
     struct load_total total = load_total(load);
