@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real cluster for end-to-end tests: nats-server, qcoordd, qnoded and their tools as processes.
 
-Every test is a script `NAME_test.py BIN_DIR` that uses Cluster as a context manager, checks with
+Every test is a script `NAME_test.py [BIN_DIR]` (build/release/bin if none is named) that uses Cluster as a context manager, checks with
 check(), and ends with `N passed, 0 failed`.
 """
 import ctypes
@@ -15,7 +15,11 @@ import sys
 import tempfile
 import time
 
-BIN = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else None
+from bus import NatsBus
+
+HERE = pathlib.Path(__file__).resolve().parent
+BIN = pathlib.Path(sys.argv[1]).resolve() if sys.argv[1:] and sys.argv[1][0] != "-" \
+    else HERE.parents[1] / "build/release/bin"
 # A sanitizer build is slower: sizes shrink and patience grows.
 SLOW = any(word in str(BIN) for word in ("asan", "tsan"))
 checks = 0
@@ -45,8 +49,8 @@ def die_with_parent():
 
 
 class Cluster:
-    def __init__(self, nodes=(1, 2, 3), budget="2G"):
-        self.nodes, self.budget = nodes, budget
+    def __init__(self, nodes=(1, 2, 3), budget="2G", bus=NatsBus):
+        self.nodes, self.budget, self.bus = nodes, budget, bus(self)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="qnode-e2e-"))
         self.processes = {}
 
@@ -78,12 +82,9 @@ class Cluster:
                                                 preexec_fn=die_with_parent)
         return self.processes[name]
 
-    def start_bus(self, port="-1"):
-        process = self.spawn("nats", "nats-server", "-a", "127.0.0.1", "-p", port,
-                             "--ports_file_dir", self.folder)
-        ports = self.folder / f"nats-server_{process.pid}.ports"
-        wait_for("nats-server", lambda: ports.exists() and ports.read_text(), 10)
-        self.url = json.loads(ports.read_text())["nats"][0]
+    def start_bus(self):
+        self.bus.start()
+        self.url = self.bus.url
 
     def start_coordinator(self):
         self.spawn("qcoordd", BIN / "qcoordd", "--bus", self.url, "--cluster", "e2e", "--state",
@@ -132,7 +133,7 @@ class Cluster:
         return answer or []
 
     def live_nodes(self):
-        return [n for n in self.rows("nodes", "nodes", code=None) if not n.get("silent")]
+        return [n for n in self.rows("nodes", "nodes", code=None) if n["state"] == "up"]
 
     def segments(self):
         return self.rows("segments", "segments", code=None)
