@@ -41,7 +41,7 @@ static const char usage_text[] =
     "  --min-overlap N   handoff: searches that must fall into an overlap (2000)\n"
     "  --max-seconds S   handoff: give up after this (120)\n"
     "  --pause-ms N      probe: of a client between two searches (10)\n"
-    "  --rounds N        roundtrip (20)\n"
+    "  --rounds N        roundtrip (50)\n"
     "\n"
     "The last line is: searches N complete N partial N failed N retried N\n"
     "(retried: searches that had to ask again). Exit 1 if partial or failed is not 0.\n"

@@ -184,7 +184,7 @@ static struct bench_options defaults(bool handoff)
         .min_overlap = 2000,
         .max_seconds = 120,
         .pause_ms = 10,
-        .rounds = 20,
+        .rounds = 50,
     };
 
     if (options.load.cluster == NULL || *options.load.cluster == '\0')

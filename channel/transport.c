@@ -2,11 +2,36 @@
 #include "channel/transport.h"
 
 #include "base/error.h"
+#include <stdlib.h>
 #include <string.h>
 
 static bool has_scheme(const char *url, const char *scheme)
 {
     return strncmp(url, scheme, strlen(scheme)) == 0;
+}
+
+static void release_copy(struct bus_message *message)
+{
+    free(message);
+}
+
+struct bus_message *bus_message_copy(const struct bus_message *message)
+{
+    size_t subject_bytes = strlen(message->subject) + 1;
+    struct bus_message *copy = malloc(sizeof *copy + subject_bytes + message->size);
+
+    if (copy == NULL)
+        return NULL;
+    char *text = (char *)(copy + 1);
+    memcpy(text, message->subject, subject_bytes);
+    if (message->size > 0)
+        memcpy(text + subject_bytes, message->bytes, message->size);
+    *copy = (struct bus_message){.subject = text,
+                                 .bytes = (const uint8_t *)text + subject_bytes,
+                                 .size = message->size,
+                                 .no_responders = message->no_responders,
+                                 .release = release_copy};
+    return copy;
 }
 
 enum qn_status transport_open(const char *url, const char *name, uint64_t connect_ms,

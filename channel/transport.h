@@ -19,6 +19,9 @@ struct bus_message {
     struct bus_message *next; /* for the holder's lists */
 };
 
+/* A copy in one piece of memory, which its release frees. NULL: no memory. */
+struct bus_message *bus_message_copy(const struct bus_message *message);
+
 /* Runs on the bus library's thread (inproc: on a publisher's): hand over (push to a ring) and
  * return. Owns the message, which may outlive the transport. */
 typedef void bus_handler(void *owner, struct bus_message *message);

@@ -350,8 +350,8 @@ def one_step(cluster, probe, everything, step, chance):
             [s for s in cluster.segments() if s["segmentID"] == row["segmentID"]]
     # A kill right after LoadSegments may leave the move to begin anew: from there it has as long.
     place = wait_for("the move ends", done, CONVERGES_S)[0]["nodeID"]
-    check(place == target, f"killed after {step}: the move ended {time.monotonic() - back:.2f} s "
-          f"after the return, one copy of each")
+    check(place == target, f"{step:<26} killed as message {len(steps.seen):2} of the move, which "
+          f"ended {time.monotonic() - back:.2f} s after the return, one copy of each")
 
 
 def server_killed_after_every_step_of_a_hand_off(arguments):
