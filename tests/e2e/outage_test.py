@@ -146,7 +146,10 @@ def converge(cluster, probe, everything, back):
     moves = None
     while len(took) < 3:
         now = time.monotonic()
+        if any(row[2] == "WRONG" for row in probe.rows[-1000:]):
+            raise AssertionError("an answer that calls itself COMPLETE is wrong")
         if now > limit:
+            print_searches(probe)
             raise AssertionError(f"not converged {CONVERGES_S} s after the return: only {took}")
         if "view" not in took and served(cluster, everything):
             took["view"] = time.monotonic() - back
@@ -265,12 +268,15 @@ def server_killed_at_random(arguments):
         lasting = {name for name, _ in cluster.bus.connections(("open",))}
         mover = Mover(cluster)
         mover.start()
-        wait_for("hand-offs go on", lambda: mover.ordered > 0, 20)
-        before = memory_kb(cluster)
         kills = []
-        for number in range(1, arguments.kills + 1):
-            kills.append(one_kill(cluster, probe, everything, chance, lasting))
-            print_kill(number, kills[-1])
+        try:
+            wait_for("hand-offs go on", lambda: mover.ordered > 0, 20)
+            before = memory_kb(cluster)
+            for number in range(1, arguments.kills + 1):
+                kills.append(one_kill(cluster, probe, everything, chance, lasting))
+                print_kill(number, kills[-1])
+        finally:
+            mover.stopping.set()
         mover.done()
         print_convergence(kills)
         check(len(kills) == arguments.kills,
