@@ -15,7 +15,8 @@
  * - Destroying a message wakes the library's garbage thread: 8 us of a round trip. So small
  * messages are copied, and the originals destroyed some at a time by the thread that delivered
  * them.
- * - Publishing while disconnected goes to a buffer of the library (8 MiB, then BUSY).
+ * - While it connects again the library holds the connection's lock until the server greets it
+ *   (seconds, if that one is mute). So nothing is asked of it meanwhile: publish is UNAVAILABLE.
  * - The library reconnects by itself, to the next server of its list (the URL's and those that the
  *   servers name), but gives up for ever when one refuses our login twice: on_closed says so, and
  *   nats_bus.c opens another wire.
@@ -50,7 +51,9 @@ struct nats_wire {
     struct nats_wire_events events;
     struct nats_subscription *subscriptions; /* nats_bus.c adds under its lock */
     struct prng prng;                        /* the reconnecting thread's */
-    atomic_bool closed;                      /* the library's last callback was called */
+    atomic_bool is_down;                     /* between the library's callbacks that say so */
+    atomic_int_fast64_t payload_max;
+    atomic_bool closed; /* the library's last callback was called */
 };
 
 struct nats_subscription {
@@ -170,11 +173,21 @@ static void on_error(natsConnection *connection, natsSubscription *subscription,
         wire->events.on_trouble(wire->events.owner, text == NULL ? "" : text);
 }
 
+static void on_disconnected(natsConnection *connection, void *closure)
+{
+    struct nats_wire *wire = closure;
+
+    (void)connection;
+    atomic_store(&wire->is_down, true);
+    LOG_DEBUG("bus", "disconnected");
+}
+
 static void on_reconnected(natsConnection *connection, void *closure)
 {
     struct nats_wire *wire = closure;
 
     (void)connection;
+    atomic_store(&wire->is_down, false);
     LOG_DEBUG("bus", "connected again");
     wire->events.on_connected(wire->events.owner);
 }
@@ -208,6 +221,8 @@ static int64_t reconnect_delay_ms(natsConnection *connection, int attempts, void
 enum qn_status nats_wire_publish(struct nats_wire *wire, const char *subject,
                                  const char *reply_subject, const void *bytes, size_t size)
 {
+    if (atomic_load(&wire->is_down))
+        return QN_STATUS_UNAVAILABLE;
     if (reply_subject == NULL)
         return status_of(natsConnection_Publish(wire->connection, subject, bytes, (int)size));
     return status_of(
@@ -246,18 +261,22 @@ enum qn_status nats_wire_subscribe(struct nats_wire *wire, const char *subject,
 
 enum qn_status nats_wire_flush(struct nats_wire *wire, uint64_t timeout_ms)
 {
+    if (atomic_load(&wire->is_down))
+        return QN_STATUS_UNAVAILABLE;
     return status_of(natsConnection_FlushTimeout(wire->connection, (int64_t)timeout_ms));
 }
 
 bool nats_wire_is_connected(struct nats_wire *wire)
 {
-    return natsConnection_Status(wire->connection) == NATS_CONN_STATUS_CONNECTED;
+    return !atomic_load(&wire->is_down) &&
+           natsConnection_Status(wire->connection) == NATS_CONN_STATUS_CONNECTED;
 }
 
 size_t nats_wire_max_payload(struct nats_wire *wire)
 {
-    int64_t bytes = natsConnection_GetMaxPayload(wire->connection);
-
+    if (!atomic_load(&wire->is_down))
+        atomic_store(&wire->payload_max, natsConnection_GetMaxPayload(wire->connection));
+    int64_t bytes = atomic_load(&wire->payload_max);
     return bytes > 0 ? (size_t)bytes : 0;
 }
 
@@ -277,7 +296,8 @@ bool nats_wire_said_no(struct nats_wire *wire)
 {
     const char *text; /* changes under our hands: not read */
 
-    return natsConnection_GetLastError(wire->connection, &text) == NATS_NOT_PERMITTED;
+    return !atomic_load(&wire->is_down) &&
+           natsConnection_GetLastError(wire->connection, &text) == NATS_NOT_PERMITTED;
 }
 
 enum qn_status nats_wire_request(struct nats_wire *wire, const char *subject, const char *text,
@@ -383,6 +403,7 @@ static natsStatus set_options(natsOptions *options, const struct nats_wire_optio
     SET(SetPingInterval(options, PING_INTERVAL_MS));
     SET(SetWriteDeadline(options, WRITE_DEADLINE_MS));
     SET(SetErrorHandler(options, on_error, wire));
+    SET(SetDisconnectedCB(options, on_disconnected, wire));
     SET(SetReconnectedCB(options, on_reconnected, wire));
     SET(SetLameDuckModeCB(options, on_lame_duck, wire));
     SET(SetClosedCB(options, on_closed, wire));

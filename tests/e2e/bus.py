@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bus servers as processes. A bus is started and killed by the test, and always comes back under
-the same URL. What a class must have: name, process_name, url, start(), kill(), connections()."""
+the same URL. What a class must have: name, process_name, url, start(), kill(), mute(), connections()."""
 import calendar
+import contextlib
 import json
 import os
 import signal
@@ -35,6 +36,12 @@ class NatsBus:
         """SIGKILL; safe from any thread."""
         os.kill(self.cluster.processes["nats"].pid, signal.SIGKILL)
         self.cluster.processes["nats"].wait()
+
+    @contextlib.contextmanager
+    def mute(self):
+        """In the place of the killed server: takes connections and says nothing."""
+        with socket.create_server(("127.0.0.1", int(self.port)), backlog=100):
+            yield
 
     def connections(self, states=("open", "closed")):
         """[(name, seconds since 1970 of its begin)] of all connections since the server's start."""
