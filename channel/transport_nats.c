@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * NATS by libnats (nats.c; the only file that includes it): one connection, any number of
- * asynchronous subscriptions, each with its delivery thread of the library.
+ * asynchronous subscriptions, each with its delivery thread of the library. It is longer than our
+ * files are because of that "only".
  *
  * - SetSendAsap: without it every publish waits a millisecond for the flusher.
  * - Debian's libnats 3.4.1 corrupts the heap when a subscription is destroyed while messages
