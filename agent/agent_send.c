@@ -143,7 +143,7 @@ static bool fill_body(struct message *message, const struct node_action *action)
 
 void agent_send_action(struct agent *agent, const struct node_action *action)
 {
-    struct message message = {.request_id = action->request_id};
+    struct message message = {.request_id = action->request_id, .traceparent = action->traceparent};
 
     log_action(action);
     if (!fill_body(&message, action)) {
@@ -167,6 +167,7 @@ void agent_refuse_command(struct agent *agent, const struct message *command, en
 {
     struct message message = {
         .request_id = command->request_id,
+        .traceparent = command->traceparent,
         .kind = MESSAGE_COMMAND_REFUSED,
         .command_refused = {.status = status, .text = text, .command_term = command->term},
     };

@@ -30,6 +30,7 @@ static void publish(struct search_job *job, struct message *message)
     message->boot = agent->state.boot;
     message->term = job->term;
     message->request_id = job->message.request_id;
+    message->traceparent = job->message.traceparent;
     message->reply_to = "";
     message->kind = MESSAGE_SEARCH_ANSWER;
     arena_reset(&job->encoded);

@@ -181,6 +181,7 @@ static void answer_ask(struct node_turn *turn)
     action->subject = NODE_SUBJECT_ASK;
     action->node_id = request->node_id;
     action->request_id = message->request_id;
+    action->traceparent = message->traceparent;
     action->message_kind = MESSAGE_COPY_STATUS;
     *answer = (struct copy_status){
         .node_id = node->node_id,

@@ -87,6 +87,7 @@ struct node_action {
     int64_t node_id;      /* NODE_SUBJECT_ASK */
     const char *reply_to; /* copy for the requester, or NULL; points into the event's message */
     uint64_t request_id;
+    const char *traceparent; /* likewise */
     enum message_kind message_kind;
     union {
         struct copy_status_request copy_status_request;

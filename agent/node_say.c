@@ -42,6 +42,7 @@ struct node_action *node_say_answer(struct node_turn *turn, enum message_kind ki
     if (command == NULL)
         return action;
     action->request_id = command->request_id;
+    action->traceparent = command->traceparent;
     if (command->reply_to != NULL && command->reply_to[0] != '\0')
         action->reply_to = command->reply_to;
     return action;

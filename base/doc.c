@@ -65,6 +65,11 @@ struct doc *doc_array(void)
     return made(json_array());
 }
 
+struct doc *doc_int(int64_t value)
+{
+    return made(json_integer(value));
+}
+
 void doc_free(struct doc *doc)
 {
     json_decref(inner(doc));
@@ -119,6 +124,15 @@ void doc_print(const struct doc *doc)
 {
     char *text = doc_to_text(doc);
 
+    (void)puts(text);
+    free(text);
+}
+
+void doc_print_line(const struct doc *doc)
+{
+    char *text = json_dumps(inner(doc), JSON_COMPACT | JSON_REAL_PRECISION(9));
+
+    CHECK(text != NULL);
     (void)puts(text);
     free(text);
 }

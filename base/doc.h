@@ -12,6 +12,7 @@ struct doc; /* a value; children belong to their parent */
 struct doc *doc_parse(const char *text, size_t size, struct qn_error *error);
 struct doc *doc_object(void);
 struct doc *doc_array(void);
+struct doc *doc_int(int64_t value);
 void doc_free(struct doc *doc); /* roots only; NULL is fine */
 
 /* Building: names are copied, values handed over; out of memory ends the process (tools only). */
@@ -25,6 +26,8 @@ void doc_append(struct doc *array, struct doc *value);
 char *doc_to_text(const struct doc *doc);
 /* doc_to_text on stdout with a newline. */
 void doc_print(const struct doc *doc);
+/* In one line. */
+void doc_print_line(const struct doc *doc);
 
 /* Reading: an error names the member that is missing or of the wrong type. */
 enum qn_status doc_get_string(const struct doc *object, const char *name, const char **ret_value,

@@ -130,6 +130,8 @@ enum qn_status qn_client_open(const struct qn_client_options *options,
     CHECK(pthread_mutex_init(&client->feeds_lock, NULL) == 0);
     client->pid = getpid();
     client->clock = clock_monotonic();
+    if (options->traceparent != NULL && traceparent_is_valid(options->traceparent))
+        memcpy(client->traceparent, options->traceparent, sizeof client->traceparent);
     client->url = strdup(options->url);
     client->cluster = strdup(options->cluster);
     if (client->url == NULL || client->cluster == NULL)
@@ -166,6 +168,8 @@ enum qn_status client_publish(struct qn_client *client, struct arena *arena,
 
     message->cluster = client->cluster;
     message->sender = client->sender;
+    if (message->traceparent == NULL)
+        message->traceparent = client->traceparent;
     arena_reset(arena);
     enum qn_status status = codec_encode(message, arena, &bytes, &size, error);
     if (status != QN_STATUS_OK)

@@ -14,7 +14,7 @@ enum { FEED_BYTES_MAX = 64 << 20 };
 
 struct feed_item {
     size_t size;
-    uint8_t bytes[];
+    uint8_t bytes[]; /* the message, then its subject */
 };
 
 struct qn_feed {
@@ -26,17 +26,22 @@ struct qn_feed {
     _Atomic uint64_t dropped;
     struct arena arena; /* of the message that the caller holds */
     struct message message;
+    struct feed_item *held;
+    struct qn_feed_item item;
+    struct qn_error error;
 };
 
 static bool feed_push(struct qn_feed *feed, const struct bus_message *message)
 {
     if (atomic_fetch_add(&feed->bytes_waiting, message->size) + message->size > FEED_BYTES_MAX)
         return false;
-    struct feed_item *item = malloc(sizeof *item + message->size);
+    size_t subject_bytes = strlen(message->subject) + 1;
+    struct feed_item *item = malloc(sizeof *item + message->size + subject_bytes);
     if (item == NULL)
         return false;
     item->size = message->size;
     memcpy(item->bytes, message->bytes, message->size);
+    memcpy(item->bytes + message->size, message->subject, subject_bytes);
     if (ring_push(&feed->ring, item))
         return true;
     free(item);
@@ -70,25 +75,40 @@ static void on_event(void *owner, struct bus_message *message)
     message->release(message);
 }
 
+static void on_any(void *owner, struct bus_message *message)
+{
+    client_feed_offer(owner, QN_FEED_ALL, message);
+    message->release(message);
+}
+
 /* Subscribes to what no feed wanted so far; the lock is not held while the bus is called. */
 static enum qn_status subscribe_once(struct qn_client *client, unsigned what,
                                      struct qn_error *error)
 {
     const struct transport *transport = &client->transport;
-    struct subject reports = subject_report_all(client->cluster);
-    struct subject events = subject_event_all(client->cluster);
+    const struct {
+        unsigned what;
+        struct subject subject;
+        bus_handler *on_message;
+    } kinds[] = {
+        {QN_FEED_REPORTS, subject_report_all(client->cluster), on_report},
+        {QN_FEED_EVENTS, subject_event_all(client->cluster), on_event},
+        {QN_FEED_ALL, subject_all(client->cluster), on_any},
+    };
     enum qn_status status = QN_STATUS_OK;
 
     (void)pthread_mutex_lock(&client->feeds_lock);
     unsigned missing = what & ~client->feeds_subscribed;
     client->feeds_subscribed |= missing;
     (void)pthread_mutex_unlock(&client->feeds_lock);
-    if (missing & QN_FEED_REPORTS)
-        status = transport->ops->subscribe(transport->self, reports.text, on_report, client, error);
-    if (status == QN_STATUS_OK)
-        missing &= ~(unsigned)QN_FEED_REPORTS;
-    if (status == QN_STATUS_OK && missing & QN_FEED_EVENTS)
-        status = transport->ops->subscribe(transport->self, events.text, on_event, client, error);
+    for (size_t i = 0; i < COUNT_OF(kinds) && status == QN_STATUS_OK; i++) {
+        if (!(missing & kinds[i].what))
+            continue;
+        status = transport->ops->subscribe(transport->self, kinds[i].subject.text,
+                                           kinds[i].on_message, client, error);
+        if (status == QN_STATUS_OK)
+            missing &= ~kinds[i].what;
+    }
     if (status != QN_STATUS_OK) {
         (void)pthread_mutex_lock(&client->feeds_lock);
         client->feeds_subscribed &= ~missing;
@@ -118,6 +138,7 @@ static void feed_free(struct qn_feed *feed)
 
     while ((item = ring_pop(&feed->ring)) != NULL)
         free(item);
+    free(feed->held);
     ring_done(&feed->ring);
     arena_done(&feed->arena);
     free(feed);
@@ -130,7 +151,8 @@ enum qn_status qn_feed_open(struct qn_client *client, unsigned what, struct qn_f
 
     if (status != QN_STATUS_OK)
         return status;
-    if (what == 0 || what & ~(unsigned)(QN_FEED_REPORTS | QN_FEED_EVENTS | QN_FEED_QUERY))
+    if (what != QN_FEED_ALL &&
+        (what == 0 || what & ~(unsigned)(QN_FEED_REPORTS | QN_FEED_EVENTS | QN_FEED_QUERY)))
         return error_set(error, QN_STATUS_INVALID, "feed: what is %#x", what);
     struct qn_feed *feed = aligned_alloc(_Alignof(struct qn_feed), sizeof *feed);
     if (feed == NULL)
@@ -164,34 +186,60 @@ static int has_item(void *owner)
     return ring_count(&feed->ring) > 0;
 }
 
-/* NULL: it could not be decoded, and is skipped and counted. */
-static const struct message *take_item(struct qn_feed *feed, struct feed_item *item)
+static void hold(struct qn_feed *feed, struct feed_item *item)
 {
     arena_reset(&feed->arena);
+    free(feed->held);
+    feed->held = item;
+    feed->error.text[0] = '\0';
     enum qn_status status =
-        codec_decode(item->bytes, item->size, &feed->arena, &feed->message, NULL);
+        codec_decode(item->bytes, item->size, &feed->arena, &feed->message, &feed->error);
     atomic_fetch_sub(&feed->bytes_waiting, item->size);
-    free(item);
-    if (status != QN_STATUS_OK)
-        atomic_fetch_add(&feed->dropped, 1);
-    return status == QN_STATUS_OK ? &feed->message : NULL;
+    feed->item = (struct qn_feed_item){
+        .subject = (const char *)item->bytes + item->size,
+        .size = item->size,
+        .message = status == QN_STATUS_OK ? &feed->message : NULL,
+        .trouble = feed->error.text,
+    };
+}
+
+static bool hold_next(struct qn_feed *feed, uint64_t deadline_us)
+{
+    for (;;) {
+        struct feed_item *item = ring_pop(&feed->ring);
+        if (item != NULL) {
+            hold(feed, item);
+            return true;
+        }
+        if (!waiter_wait_until(&feed->waiter, has_item, feed, deadline_us))
+            return false;
+    }
+}
+
+static uint64_t deadline_of(const struct qn_feed *feed, uint32_t timeout_ms)
+{
+    return clock_now_us(&feed->client->clock) + (uint64_t)timeout_ms * 1000;
+}
+
+const struct qn_feed_item *qn_feed_next_item(struct qn_feed *feed, uint32_t timeout_ms)
+{
+    if (client_check_fork(feed->client, NULL) != QN_STATUS_OK)
+        return NULL;
+    return hold_next(feed, deadline_of(feed, timeout_ms)) ? &feed->item : NULL;
 }
 
 const struct message *qn_feed_next(struct qn_feed *feed, uint32_t timeout_ms)
 {
-    const struct clock *clock = &feed->client->clock;
-    uint64_t deadline_us = clock_now_us(clock) + (uint64_t)timeout_ms * 1000;
+    uint64_t deadline_us = deadline_of(feed, timeout_ms);
 
     if (client_check_fork(feed->client, NULL) != QN_STATUS_OK)
         return NULL;
-    for (;;) {
-        struct feed_item *item = ring_pop(&feed->ring);
-        const struct message *message = item == NULL ? NULL : take_item(feed, item);
-        if (message != NULL)
-            return message;
-        if (item == NULL && !waiter_wait_until(&feed->waiter, has_item, feed, deadline_us))
-            return NULL;
+    while (hold_next(feed, deadline_us)) {
+        if (feed->item.message != NULL)
+            return feed->item.message;
+        atomic_fetch_add(&feed->dropped, 1);
     }
+    return NULL;
 }
 
 uint64_t qn_feed_dropped(const struct qn_feed *feed)

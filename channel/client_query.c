@@ -117,6 +117,7 @@ static void send_request(struct query *query, const struct client_search_action 
     struct subject to = subject_search(client->cluster, action->node_id);
     struct message message = {.request_id = action->request_id,
                               .reply_to = reply.text,
+                              .traceparent = query->asked->traceparent,
                               .kind = MESSAGE_SEARCH_REQUEST,
                               .search_request = action->request};
     /* A server that refuses us the subject says so after the first request: the next one tells. */

@@ -71,6 +71,7 @@ static void envelope_decode(const wire_message *from, struct message *to)
     CODEC_COPY(needs);
     CODEC_COPY(request_id);
     CODEC_COPY(reply_to);
+    to->traceparent = traceparent_is_valid(from->traceparent) ? from->traceparent : "";
     to->needs_count = from->n_needs;
     to->kind = (enum message_kind)from->body_case;
 }
@@ -101,7 +102,7 @@ enum qn_status codec_decode(const void *bytes, size_t size, struct arena *arena,
     };
     ProtobufCAllocator allocator = {wire_alloc, wire_free, &codec};
 
-    *ret_message = (struct message){.cluster = "", .sender = "", .reply_to = ""};
+    *ret_message = (struct message){.cluster = "", .sender = "", .reply_to = "", .traceparent = ""};
     if (size > LIMIT_MESSAGE_BYTES_MAX)
         return error_set(error, QN_STATUS_CORRUPT, "message: %zu bytes, at most %d wanted", size,
                          LIMIT_MESSAGE_BYTES_MAX);
@@ -132,6 +133,8 @@ static void envelope_encode(const struct message *from, wire_message *to)
     to->cluster = codec_string_encode(from->cluster);
     to->sender = codec_string_encode(from->sender);
     to->reply_to = codec_string_encode(from->reply_to);
+    if (from->traceparent != NULL && traceparent_is_valid(from->traceparent))
+        to->traceparent = codec_string_encode(from->traceparent);
     to->needs = (uint32_t *)from->needs;
     to->n_needs = from->needs_count;
 }

@@ -1,6 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "channel/message.h"
 
+#include <string.h>
+
+/* `digits` of them, not all zero unless `may_be_zero`, then the byte `end`. */
+static bool is_hex(const char *text, size_t digits, bool may_be_zero, char end)
+{
+    return strspn(text, "0123456789abcdef") == digits && text[digits] == end &&
+           (may_be_zero || strspn(text, "0") < digits);
+}
+
+bool traceparent_is_valid(const char *text)
+{
+    return strncmp(text, "00-", 3) == 0 && is_hex(text + 3, 32, false, '-') &&
+           is_hex(text + 36, 16, false, '-') && is_hex(text + 53, 2, true, '\0');
+}
+
 const char *message_kind_name(enum message_kind kind)
 {
     switch (kind) {

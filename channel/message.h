@@ -30,6 +30,9 @@ enum message_kind {
     MESSAGE_COORD_ANSWER = 71,
 };
 
+/* W3C Trace Context, version 00: "00-<32 hex>-<16 hex>-<2 hex>" in lower case, no id all zero. */
+bool traceparent_is_valid(const char *text);
+
 /* "LoadSegments"; "message?" for an unknown kind. */
 const char *message_kind_name(enum message_kind kind);
 
@@ -346,6 +349,7 @@ struct message {
     size_t needs_count;
     uint64_t request_id;
     const char *reply_to;
+    const char *traceparent; /* "" or NULL: not traced */
     enum message_kind kind;
     union {
         struct load_segments load_segments;

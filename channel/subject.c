@@ -133,6 +133,11 @@ struct subject subject_event_all(const char *cluster)
     return make("qnode.%s.event.*", cluster);
 }
 
+struct subject subject_all(const char *cluster)
+{
+    return make("qnode.%s.>", cluster);
+}
+
 struct subject subject_coord(const char *cluster)
 {
     return make("qnode.%s.coord", cluster);

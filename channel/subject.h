@@ -32,6 +32,8 @@ struct subject subject_report(const char *cluster, int64_t node_id);
 struct subject subject_report_all(const char *cluster);
 struct subject subject_event(const char *cluster, int64_t node_id);
 struct subject subject_event_all(const char *cluster);
+/* qnode.<cluster>.>: all of a cluster */
+struct subject subject_all(const char *cluster);
 /* qnode.<cluster>.coord */
 struct subject subject_coord(const char *cluster);
 /* qnode.<cluster>.reply.<client>.<request>, and ".>" for all of a client's. client: hex text */

@@ -60,6 +60,15 @@ static const struct verb verbs[] = {
      "was searched. PARTIAL: the missing ones are listed, each with its reason, and\n"
      "the exit code is 1.\n",
      "  qnodectl search --collection words --query q.fbin --k 10 --limit-queries 5\n"},
+    {"tap", 0, ctl_tap, ctl_tap_check,
+     "qnodectl tap [--node N] [--kind K[,K]] [--collection C] [--count N]\n"
+     "             [--for SECONDS]",
+     "Shows the messages of the cluster as they come, decoded, one a line; with\n"
+     "-o json one object a line. --node: to and from that one. --kind: as in\n"
+     "channel/PROTOCOL.md. It only listens; what comes faster than it is read is\n"
+     "counted as dropped. Ends after --count messages, --for seconds, or at Ctrl-C.\n",
+     "  qnodectl tap --node 2 --kind LoadSegments,SegmentLoaded,SegmentReleased\n"
+     "  qnodectl tap --for 10 -o json\n"},
 };
 
 static const char options_text[] =
@@ -68,6 +77,7 @@ static const char options_text[] =
     "  --cluster NAME   default: $QNODE_CLUSTER, else \"default\"\n"
     "  -o table|json    how to print (default: table)\n"
     "  --timeout-s N    how long --wait waits (default 300)\n"
+    "  --traceparent T  W3C trace context (00-...-...-01) for the requests\n"
     "  -h, --help       this, or with a verb its own help and examples\n";
 
 static void print_help(void)
@@ -124,7 +134,9 @@ static const struct verb *verb_find(char *const *words, size_t words_count,
 static int run(const struct ctl_arguments *arguments, const struct verb *verb, char **operands)
 {
     struct ctl ctl = {.arguments = arguments, .operands = operands};
-    struct qn_client_options options = {.url = arguments->bus, .cluster = arguments->cluster};
+    struct qn_client_options options = {.url = arguments->bus,
+                                        .cluster = arguments->cluster,
+                                        .traceparent = arguments->traceparent};
     struct qn_error error = {0};
 
     int code = verb->check != NULL ? verb->check(arguments) : 0;

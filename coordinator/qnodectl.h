@@ -19,9 +19,10 @@ struct ctl_ids {
 struct ctl_arguments {
     const char *bus, *cluster;
     bool json, wait, help;
-    const char *collection, *query;
+    const char *collection, *query, *kinds, *traceparent;
     struct ctl_ids nodes, segments, dst;
-    int64_t src;
+    int64_t src, node;
+    uint32_t count, for_s; /* 0: no end */
     uint32_t k, deadline_ms, limit_queries, timeout_s;
     char **words; /* what is not an option, verb included */
     size_t words_count;
@@ -85,5 +86,7 @@ int ctl_load_balance_check(const struct ctl_arguments *arguments);
 int ctl_moves_verb(struct ctl *ctl);
 int ctl_search(struct ctl *ctl);
 int ctl_search_check(const struct ctl_arguments *arguments);
+int ctl_tap(struct ctl *ctl);
+int ctl_tap_check(const struct ctl_arguments *arguments);
 
 #endif

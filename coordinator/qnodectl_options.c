@@ -13,16 +13,21 @@ enum option_letter {
     OPTION_BUS = 256,
     OPTION_CLUSTER,
     OPTION_COLLECTION,
+    OPTION_COUNT,
     OPTION_DEADLINE,
     OPTION_DST,
+    OPTION_FOR,
     OPTION_HELP,
     OPTION_K,
+    OPTION_KIND,
     OPTION_LIMIT,
+    OPTION_NODE,
     OPTION_NODES,
     OPTION_QUERY,
     OPTION_SEGMENTS,
     OPTION_SRC,
     OPTION_TIMEOUT,
+    OPTION_TRACE,
     OPTION_WAIT,
 };
 
@@ -30,17 +35,22 @@ static const struct option options[] = {
     {"bus", required_argument, NULL, OPTION_BUS},
     {"cluster", required_argument, NULL, OPTION_CLUSTER},
     {"collection", required_argument, NULL, OPTION_COLLECTION},
+    {"count", required_argument, NULL, OPTION_COUNT},
     {"deadline-ms", required_argument, NULL, OPTION_DEADLINE},
     {"dst", required_argument, NULL, OPTION_DST},
+    {"for", required_argument, NULL, OPTION_FOR},
     {"help", no_argument, NULL, OPTION_HELP},
     {"k", required_argument, NULL, OPTION_K},
+    {"kind", required_argument, NULL, OPTION_KIND},
     {"limit-queries", required_argument, NULL, OPTION_LIMIT},
+    {"node", required_argument, NULL, OPTION_NODE},
     {"nodes", required_argument, NULL, OPTION_NODES},
     {"output", required_argument, NULL, 'o'},
     {"query", required_argument, NULL, OPTION_QUERY},
     {"segments", required_argument, NULL, OPTION_SEGMENTS},
     {"src", required_argument, NULL, OPTION_SRC},
     {"timeout-s", required_argument, NULL, OPTION_TIMEOUT},
+    {"traceparent", required_argument, NULL, OPTION_TRACE},
     {"wait", no_argument, NULL, OPTION_WAIT},
     {NULL, 0, NULL, 0},
 };
@@ -117,14 +127,22 @@ static bool parse_option(int letter, struct ctl_arguments *arguments)
         return parse_text(optarg, &arguments->cluster);
     case OPTION_COLLECTION:
         return parse_text(optarg, &arguments->collection);
+    case OPTION_COUNT:
+        return parse_u32(optarg, UINT32_MAX, &arguments->count);
     case OPTION_DEADLINE:
         return parse_u32(optarg, LIMIT_SEARCH_MS_MAX, &arguments->deadline_ms);
     case OPTION_DST:
         return parse_ids(optarg, &arguments->dst);
+    case OPTION_FOR:
+        return parse_u32(optarg, 86400, &arguments->for_s);
     case OPTION_K:
         return parse_u32(optarg, LIMIT_K_MAX, &arguments->k);
+    case OPTION_KIND:
+        return parse_text(optarg, &arguments->kinds);
     case OPTION_LIMIT:
         return parse_u32(optarg, UINT32_MAX, &arguments->limit_queries);
+    case OPTION_NODE:
+        return parse_number(optarg, 1, INT64_MAX, &arguments->node);
     case OPTION_NODES:
         return parse_ids(optarg, &arguments->nodes);
     case OPTION_QUERY:
@@ -135,6 +153,9 @@ static bool parse_option(int letter, struct ctl_arguments *arguments)
         return parse_number(optarg, 1, INT64_MAX, &arguments->src);
     case OPTION_TIMEOUT:
         return parse_u32(optarg, 86400, &arguments->timeout_s);
+    case OPTION_TRACE:
+        arguments->traceparent = optarg;
+        return traceparent_is_valid(optarg);
     case 'o':
         return parse_output(optarg, &arguments->json);
     default:

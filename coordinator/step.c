@@ -309,14 +309,21 @@ static void put_counters(struct core *core)
     version->value = core->version;
 }
 
-static void fill_envelopes(struct core *core)
+/* What a traced request causes in the same step is traced with it. */
+static void fill_envelopes(struct core *core, const struct message *cause)
 {
+    const char *traceparent =
+        cause == NULL || cause->kind != MESSAGE_COORD_REQUEST || cause->traceparent == NULL
+            ? ""
+            : outbox_strdup(core->out, cause->traceparent);
+
     for (size_t i = 0; i < core->out->sends_count; i++) {
         struct message *message = &core->out->sends[i].message;
         message->cluster = core->options.cluster;
         message->sender = "coordinator";
         message->boot = core->options.boot;
         message->term = core->term;
+        message->traceparent = traceparent;
     }
 }
 
@@ -340,6 +347,6 @@ void coordinator_step(struct core *core, const struct step_event *event, struct 
     if (core->phase == CORE_ACTIVE)
         advance(core, event->kind == STEP_TICK);
     put_counters(core);
-    fill_envelopes(core);
+    fill_envelopes(core, event->kind == STEP_TICK ? NULL : event->message);
     core->out = NULL;
 }

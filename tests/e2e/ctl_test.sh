@@ -108,7 +108,28 @@ expect 0 "3 of 3 segments, " qnodectl search --collection 6 --query "$work/base.
   --limit-queries 1
 expect 0 "are released after" qnodectl collections release 6
 
-expect 0 "2 of 2 moves done" qnodectl load-balance --src 1 --dst 2 --wait --timeout-s 30
+# tap shows a move as it happens; the operator's trace goes with the loads that it causes.
+trace=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+qnodectl tap --kind LoadSegments,SegmentLoaded,Leaving,SegmentReleased --count 7 --for 30 -o json \
+  >"$work/tap" 2>"$work/tap.err" &
+tap=$!
+qnodectl tap --node 2 --for 30 --count 12 >"$work/lines" 2>"$work/lines.err" &
+lines=$!
+sleep 0.5
+expect 0 "2 of 2 moves done" qnodectl load-balance --src 1 --dst 2 --wait --timeout-s 30 \
+  --traceparent $trace
+wait "$tap" "$lines"
+grep -q "\"kind\":\"LoadSegments\".*\"traceparent\":\"$trace\".*\"segmentsCount\":2" "$work/tap"
+[ "$(grep -c '"kind":"SegmentLoaded"' "$work/tap")" -ge 2 ]
+grep -Eq '"kind":"(Leaving|SegmentReleased)".*"epoch":"[0-9]+\.[0-9]+"' "$work/tap"
+grep -Eq "^seen [0-9]+, shown 7, dropped 0$" "$work/tap.err"
+grep -Eq "^[0-9:.]{12} agent.2.control  +LoadSegments 50[13], 50[13]" "$work/lines"
+grep -Eq "^[0-9:.]{12} event.2 +SegmentLoaded 50[13] @[0-9]+\.[0-9]+ " "$work/lines"
+[ "$(awk 'length > 80' "$work/lines" | wc -l)" = 0 ]
+checks=$((checks + 7))
+expect 2 "no message is a Nonsense" qnodectl tap --kind SegmentLoaded,Nonsense
+expect 2 "no value for --traceparent" qnodectl tap --traceparent 00-zz
+expect 0 "" qnodectl tap --for 1 --collection small
 expect 0 '"phase": "done"' qnodectl moves -o json
 expect 0 "done" qnodectl moves
 all_on_2() { [ "$(qnodectl segments --collection small -o json | grep -c '"nodeID": 2')" = 4 ]; }

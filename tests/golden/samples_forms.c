@@ -109,6 +109,9 @@ static const struct {
     {"coord_answer_refused",
      {.kind = MESSAGE_COORD_ANSWER,
       .coord_answer = {.status = QN_STATUS_NOT_FOUND, .text = "no collection glove", .pages = 1}}},
+    {"report_request_traced",
+     {.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+      .kind = MESSAGE_REPORT_REQUEST}},
 };
 
 static_assert(COUNT_OF(forms) == SAMPLES_COUNT - SAMPLES_KINDS, "SAMPLES_COUNT");

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Every field by hand: a field that both directions of the codec forget would be missed by anything
- * that compares bytes. */
+ * Every field by hand: one that both directions of the codec forget, a look at bytes would miss. */
 #include "tests/golden/samples.h"
 #include "tests/test.h"
 #include <string.h>
@@ -414,6 +413,7 @@ void samples_assert_same(const struct message *a, const struct message *b)
     SAME_ARRAY(needs, needs_count);
     SAME(request_id);
     SAME_TEXT(reply_to);
+    SAME_TEXT(traceparent);
     SAME(kind);
     same_body(a, b);
 }

@@ -33,6 +33,47 @@ static void a_nearly_empty_message_has_no_null_strings(void **state)
     assert_null(bench->decoded.needs);
 }
 
+/* W3C Trace Context says to go on without what is not understood. */
+static void a_traceparent_that_is_none_is_left_out(void **state)
+{
+    static const char *const none[] = {
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+        "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7a-01",
+        "00",
+        "",
+    };
+    struct bench *bench = *state;
+    struct message message = sample_of(MESSAGE_REPORT_REQUEST);
+
+    message.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+    assert_int_equal(bench_encode(bench, &message), QN_STATUS_OK);
+    for (size_t i = 0; i < COUNT_OF(none); i++) {
+        uint8_t bytes[512];
+        assert_int_equal(bench_encode(bench, &message), QN_STATUS_OK);
+        memcpy(bytes, bench->bytes, bench->size);
+        uint8_t *at = memmem(bytes, bench->size, message.traceparent, 55);
+        assert_non_null(at);
+        size_t most = strnlen(none[i], 55); /* over it, cut to its length */
+        memset(at, 'x', 55);
+        memcpy(at, none[i], most);
+        assert_int_equal(bench_decode(bench, bytes, bench->size), QN_STATUS_OK);
+        if (strlen(none[i]) <= 55)
+            assert_string_equal(bench->decoded.traceparent, "");
+        assert_int_equal(bench->decoded.request_id, message.request_id);
+        message.traceparent = none[i];
+        assert_false(traceparent_is_valid(none[i]));
+        assert_int_equal(bench_encode(bench, &message), QN_STATUS_OK);
+        assert_int_equal(bench_decode(bench, bench->bytes, bench->size), QN_STATUS_OK);
+        assert_string_equal(bench->decoded.traceparent, "");
+        message.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+    }
+}
+
 static void no_bytes_are_a_message_of_no_kind(void **state)
 {
     struct bench *bench = *state;
@@ -229,6 +270,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_kind_survives_a_round_trip),
         TEST(a_nearly_empty_message_has_no_null_strings),
+        TEST(a_traceparent_that_is_none_is_left_out),
         TEST(no_bytes_are_a_message_of_no_kind),
         TEST(a_body_from_the_future_is_a_message_of_no_kind),
         TEST(unknown_fields_are_ignored),

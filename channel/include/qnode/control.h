@@ -28,6 +28,7 @@ enum {
     QN_FEED_REPORTS = 1, /* report.* */
     QN_FEED_EVENTS = 2,  /* event.*: receipts */
     QN_FEED_QUERY = 4,   /* query.*: change infos and views */
+    QN_FEED_ALL = 8,     /* whatever the bus shows of the cluster; not with others */
 };
 
 enum qn_status qn_feed_open(struct qn_client *client, unsigned what, struct qn_feed **ret_feed,
@@ -35,6 +36,15 @@ enum qn_status qn_feed_open(struct qn_client *client, unsigned what, struct qn_f
 /* The next message, valid until the next call on this feed; NULL after timeout_ms without one. One
  * thread per feed. */
 const struct message *qn_feed_next(struct qn_feed *feed, uint32_t timeout_ms);
+/* The same with its subject, and of what cannot be decoded size and reason. */
+struct qn_feed_item {
+    const char *subject;
+    size_t size;
+    const struct message *message; /* NULL: it cannot be decoded */
+    const char *trouble;           /* why; else "" */
+};
+/* NULL after timeout_ms; else valid until the next call on this feed. */
+const struct qn_feed_item *qn_feed_next_item(struct qn_feed *feed, uint32_t timeout_ms);
 /* Messages lost because the feed was full, there was no memory, or they could not be decoded. */
 uint64_t qn_feed_dropped(const struct qn_feed *feed);
 /* Before the client's close. */

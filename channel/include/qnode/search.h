@@ -12,6 +12,9 @@ struct qn_client_options {
     const char *url;     /* nats://host:port[,host:port] or inproc://name */
     const char *cluster; /* as the coordinator's */
     uint32_t connect_ms; /* 0: 2000 */
+    /* W3C Trace Context for requests that bring none ("00-..."); NULL: none. An invalid one is left
+     * out. */
+    const char *traceparent;
 };
 
 /* UNAVAILABLE if the bus cannot be reached; error->text says where. */
@@ -38,6 +41,7 @@ struct qn_search_request {
     enum qn_copy_policy copy_policy;
     const int64_t *partition_ids; /* NULL: all partitions */
     size_t partition_ids_count;
+    const char *traceparent; /* NULL: the client's */
 };
 
 struct qn_missing_segment {
