@@ -93,9 +93,14 @@ struct subject subject_query(const char *cluster, int64_t collection_id)
     return make("qnode.%s.query.%" PRId64, cluster, collection_id);
 }
 
+struct subject subject_query_page(const char *cluster, int64_t collection_id, uint32_t page)
+{
+    return make("qnode.%s.query.%" PRId64 ".%" PRIu32, cluster, collection_id, page);
+}
+
 struct subject subject_query_all(const char *cluster)
 {
-    return make("qnode.%s.query.*", cluster);
+    return make("qnode.%s.query.>", cluster);
 }
 
 struct subject subject_control(const char *cluster, int64_t node_id)

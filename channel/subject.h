@@ -20,8 +20,10 @@ bool subject_pattern_is_valid(const char *pattern);
 /* Both must be valid. */
 bool subject_matches(const char *pattern, const char *subject);
 
-/* qnode.<cluster>.query.<collection>, or ".query.*" for all */
+/* qnode.<cluster>.query.<collection> for change infos, query.<collection>.<page> for each page of a
+ * view, so that a bus can retain the newest message of each; ".query.>" for all */
 struct subject subject_query(const char *cluster, int64_t collection_id);
+struct subject subject_query_page(const char *cluster, int64_t collection_id, uint32_t page);
 struct subject subject_query_all(const char *cluster);
 /* qnode.<cluster>.agent.<node>.control | ask | search */
 struct subject subject_control(const char *cluster, int64_t node_id);

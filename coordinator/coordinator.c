@@ -83,6 +83,9 @@ static struct subject subject_of(const struct coordinator *coordinator,
 
     if (send->subject == OUTBOX_CONTROL)
         return subject_control(coordinator->cluster, send->id);
+    if (send->message.kind == MESSAGE_COLLECTION_VIEW)
+        return subject_query_page(coordinator->cluster, send->id,
+                                  send->message.collection_view.page);
     if (send->subject == OUTBOX_QUERY)
         return subject_query(coordinator->cluster, send->id);
     if (send->subject == OUTBOX_COORD)

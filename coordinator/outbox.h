@@ -10,7 +10,7 @@
 
 enum outbox_subject {
     OUTBOX_CONTROL, /* id: node */
-    OUTBOX_QUERY,   /* id: collection */
+    OUTBOX_QUERY,   /* id: collection; a page of a view has a subject of its own */
     OUTBOX_REPLY,   /* reply_to */
     OUTBOX_COORD,   /* to other coordinators */
 };

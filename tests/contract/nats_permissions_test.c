@@ -222,7 +222,7 @@ static void publish_view(const struct transport *transport)
                                                   .pages = 1,
                                                   .items = &item,
                                                   .items_count = 1}};
-    struct subject to = subject_query("demo", 100);
+    struct subject to = subject_query_page("demo", 100, 0);
     struct arena arena;
     const uint8_t *bytes;
     size_t size;

@@ -287,7 +287,7 @@ void script_publish_view(struct script *script, const struct script_places *plac
         .items = items,
         .items_count = manifest->segments_count,
     };
-    send(script, subject_query(script->cluster, manifest->collection_id).text, &message);
+    send(script, subject_query_page(script->cluster, manifest->collection_id, 0).text, &message);
     free(items);
 }
 

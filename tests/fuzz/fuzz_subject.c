@@ -128,6 +128,8 @@ static void check_builders(const char *cluster, int64_t number)
     struct subject queries = subject_query_all(cluster);
 
     check_built(cluster, subject_query(cluster, number), queries.text, "query.%" SCNd64, number);
+    struct subject page = subject_query_page(cluster, number, (uint32_t)number);
+    CHECK(subject_is_valid(page.text) && subject_matches(queries.text, page.text));
     check_built(cluster, subject_control(cluster, number), NULL, "agent.%" SCNd64 ".control",
                 number);
     check_built(cluster, subject_ask(cluster, number), NULL, "agent.%" SCNd64 ".ask", number);

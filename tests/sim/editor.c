@@ -76,7 +76,7 @@ static void publish_pages(struct world *world, struct message *message)
         size_t first = count * view->page / view->pages;
         view->items = items + first;
         view->items_count = count * (view->page + 1) / view->pages - first;
-        publish(world, subject_query(WORLD_CLUSTER, view->collection_id), message);
+        publish(world, subject_query_page(WORLD_CLUSTER, view->collection_id, view->page), message);
     }
 }
 

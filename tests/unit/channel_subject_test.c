@@ -9,7 +9,8 @@ static void subjects_have_the_names_of_the_protocol(void **state)
 {
     (void)state;
     assert_string_equal(subject_query("c", -1).text, "qnode.c.query.-1");
-    assert_string_equal(subject_query_all("c").text, "qnode.c.query.*");
+    assert_string_equal(subject_query_all("c").text, "qnode.c.query.>");
+    assert_string_equal(subject_query_page("c", 100, 12).text, "qnode.c.query.100.12");
     assert_string_equal(subject_control("c", 7).text, "qnode.c.agent.7.control");
     assert_string_equal(subject_ask("c", 7).text, "qnode.c.agent.7.ask");
     assert_string_equal(subject_search("c", INT64_MAX).text,

@@ -280,11 +280,10 @@ void world_turn(struct world *world)
 
 void world_publish(struct world *world)
 {
-    struct subject subject = subject_query("test", WORLD_COLLECTION);
-
     (void)pthread_mutex_lock(&world->lock);
     for (uint32_t page = world->pages; page-- > 0;) {
         struct message message = {.kind = MESSAGE_COLLECTION_VIEW};
+        struct subject subject = subject_query_page("test", WORLD_COLLECTION, page);
         fill_view_locked(world, page, &message.collection_view);
         world_send(world, subject.text, &message);
     }

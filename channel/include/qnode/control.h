@@ -27,7 +27,7 @@ struct qn_feed;
 enum {
     QN_FEED_REPORTS = 1, /* report.* */
     QN_FEED_EVENTS = 2,  /* event.*: receipts */
-    QN_FEED_QUERY = 4,   /* query.*: change infos and views */
+    QN_FEED_QUERY = 4,   /* query.>: change infos and views */
     QN_FEED_ALL = 8,     /* whatever the bus shows of the cluster; not with others */
 };
 
