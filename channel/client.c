@@ -21,7 +21,7 @@ enum qn_status client_check_fork(const struct qn_client *client, struct qn_error
         return QN_STATUS_OK;
     return error_set(error, QN_STATUS_FORKED,
                      "client handle was opened by process %d and is used in its child %d: "
-                     "open a new one after fork",
+                     "call qn_client_reopen there",
                      (int)client->pid, (int)pid);
 }
 
@@ -100,13 +100,13 @@ static void client_free(struct qn_client *client, bool is_child)
     free(client);
 }
 
-static enum qn_status open_bus(struct qn_client *client, uint64_t connect_ms,
-                               struct qn_error *error)
+static enum qn_status open_bus(struct qn_client *client, struct qn_error *error)
 {
     enum qn_status status = name_client(client, error);
 
     if (status == QN_STATUS_OK)
-        status = transport_open(client->url, client->sender, connect_ms, &client->transport, error);
+        status = transport_open(client->url, client->sender, client->connect_ms, &client->transport,
+                                error);
     if (status != QN_STATUS_OK)
         return status;
     status = subscribe(client, error);
@@ -129,6 +129,7 @@ enum qn_status qn_client_open(const struct qn_client_options *options,
     client_calls_init(&client->calls);
     CHECK(pthread_mutex_init(&client->feeds_lock, NULL) == 0);
     client->pid = getpid();
+    client->connect_ms = options->connect_ms == 0 ? CONNECT_DEFAULT_MS : options->connect_ms;
     client->clock = clock_monotonic();
     if (options->traceparent != NULL && traceparent_is_valid(options->traceparent))
         memcpy(client->traceparent, options->traceparent, sizeof client->traceparent);
@@ -137,12 +138,36 @@ enum qn_status qn_client_open(const struct qn_client_options *options,
     if (client->url == NULL || client->cluster == NULL)
         status = error_set(error, QN_STATUS_NO_MEMORY, "client");
     else
-        status = open_bus(
-            client, options->connect_ms == 0 ? CONNECT_DEFAULT_MS : options->connect_ms, error);
+        status = open_bus(client, error);
     if (status != QN_STATUS_OK)
         client_free(client, false);
     else
         *ret_client = client;
+    return status;
+}
+
+enum qn_status qn_client_reopen(struct qn_client *client, struct qn_error *error)
+{
+    if (client->pid == getpid())
+        return error_set(error, QN_STATUS_INVALID,
+                         "client: process %d opened this handle itself, it is not a forked one",
+                         (int)client->pid);
+    if (strncmp(client->url, "inproc:", strlen("inproc:")) == 0)
+        return error_set(error, QN_STATUS_UNSUPPORTED,
+                         "client: %.64s does not leave process %d", client->url, (int)client->pid);
+    /* Threads of the parent may have held any lock and changed any of these when the process was
+     * copied: all is made anew and nothing freed. The calls of those threads are not ours. */
+    client_calls_init(&client->calls);
+    memset(&client->views, 0, sizeof client->views);
+    CHECK(pthread_mutex_init(&client->feeds_lock, NULL) == 0);
+    memset(client->feeds, 0, sizeof client->feeds);
+    client->feeds_subscribed = 0;
+    atomic_store(&client->view_asks_count, 0);
+    enum qn_status status = open_bus(client, error);
+    if (status == QN_STATUS_OK)
+        client->pid = getpid();
+    else
+        client_views_done(&client->views);
     return status;
 }
 

@@ -17,7 +17,8 @@ enum { CLIENT_FEEDS_MAX = 64, CLIENT_ID_BYTES = 8, CLIENT_TRACE_BYTES = 56 };
 struct qn_client {
     struct client_calls calls;
     struct client_views views;
-    pid_t pid; /* of the process that opened it */
+    pid_t pid; /* of the process that opened it, or opened it again */
+    uint32_t connect_ms;
     char *url, *cluster;
     char id[2 * CLIENT_ID_BYTES + 1]; /* hex */
     char sender[LIMIT_NAME_BYTES];
@@ -30,7 +31,8 @@ struct qn_client {
     unsigned feeds_subscribed; /* QN_FEED_* that the bus delivers to us */
 };
 
-/* FORKED, with both process ids in the text, in a child of the process that opened it. */
+/* FORKED, with both process ids in the text, in a child of the process that opened it. The
+ * first thing that every public call does: it takes no lock. */
 enum qn_status client_check_fork(const struct qn_client *client, struct qn_error *error);
 /* Fills cluster and sender, encodes into the arena (which it resets) and publishes. */
 enum qn_status client_publish(struct qn_client *client, struct arena *arena,

@@ -21,6 +21,7 @@ struct qn_feed {
     struct ring ring;
     struct waiter waiter;
     struct qn_client *client;
+    pid_t pid; /* of the process that opened it: the client's may be another one since */
     unsigned what;
     _Atomic size_t bytes_waiting;
     _Atomic uint64_t dropped;
@@ -159,6 +160,7 @@ enum qn_status qn_feed_open(struct qn_client *client, unsigned what, struct qn_f
         return error_set(error, QN_STATUS_NO_MEMORY, "feed");
     memset(feed, 0, sizeof *feed);
     feed->client = client;
+    feed->pid = client->pid;
     feed->what = what;
     waiter_init(&feed->waiter);
     arena_init(&feed->arena, LIMIT_DECODE_ARENA_BYTES);
@@ -223,17 +225,16 @@ static uint64_t deadline_of(const struct qn_feed *feed, uint32_t timeout_ms)
 
 const struct qn_feed_item *qn_feed_next_item(struct qn_feed *feed, uint32_t timeout_ms)
 {
-    if (client_check_fork(feed->client, NULL) != QN_STATUS_OK)
+    if (feed->pid != getpid())
         return NULL;
     return hold_next(feed, deadline_of(feed, timeout_ms)) ? &feed->item : NULL;
 }
 
 const struct message *qn_feed_next(struct qn_feed *feed, uint32_t timeout_ms)
 {
-    uint64_t deadline_us = deadline_of(feed, timeout_ms);
-
-    if (client_check_fork(feed->client, NULL) != QN_STATUS_OK)
+    if (feed->pid != getpid())
         return NULL;
+    uint64_t deadline_us = deadline_of(feed, timeout_ms);
     while (hold_next(feed, deadline_us)) {
         if (feed->item.message != NULL)
             return feed->item.message;
@@ -252,7 +253,7 @@ void qn_feed_close(struct qn_feed *feed)
     if (feed == NULL)
         return;
     struct qn_client *client = feed->client;
-    if (client_check_fork(client, NULL) != QN_STATUS_OK)
+    if (feed->pid != getpid())
         return; /* it may have been in use when the process was copied */
     (void)pthread_mutex_lock(&client->feeds_lock);
     for (size_t i = 0; i < CLIENT_FEEDS_MAX; i++)

@@ -39,3 +39,6 @@ foreach(name nats_permissions nats_reconnect nats_retained nats_security)
 endforeach()
 add_test(NAME nats_roles_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/contract/roles_check.sh
   ${CMAKE_SOURCE_DIR}/channel/PROTOCOL.md ${CMAKE_CURRENT_SOURCE_DIR}/contract/nats_roles.conf)
+
+# The client library and fork().
+qnode_test(fork_test contract/fork_test.c unit/client_world.c ${CONTRACT} LIBS channel)

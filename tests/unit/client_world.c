@@ -223,8 +223,16 @@ static void actor_close(struct actor *actor)
 
 void world_open(struct world *world, const char *name)
 {
+    char url[sizeof world->url];
+
+    (void)snprintf(url, sizeof url, "inproc://client-%s", name);
+    world_open_at(world, url);
+}
+
+void world_open_at(struct world *world, const char *url)
+{
     memset(world, 0, sizeof *world);
-    (void)snprintf(world->url, sizeof world->url, "inproc://client-%s", name);
+    (void)snprintf(world->url, sizeof world->url, "%s", url);
     (void)pthread_mutex_init(&world->lock, NULL);
     world->version = world->readable_version = world->pages = 1;
     for (uint32_t i = 0; i < WORLD_SEGMENTS; i++) {

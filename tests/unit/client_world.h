@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Agents and a coordinator, played by threads on the inproc bus, for tests of the client handle.
+ * Agents and a coordinator, played by threads on the inproc bus or another, for tests of the client handle.
  *
  * Segment s of world w (its readable_version) has the hits with key s * 100 + w and distance s, so
  * a result tells which segments, of which world, it is made of. */
@@ -46,6 +46,8 @@ struct world {
 
 /* Every segment on node s % WORLD_NODES + 1, view 1 of world 1 (not published). */
 void world_open(struct world *world, const char *name);
+/* The same on the bus at the URL. */
+void world_open_at(struct world *world, const char *url);
 void world_close(struct world *world);
 struct qn_client *world_client(struct world *world);
 /* Makes the next view: places segment s on nodes a and, unless 0, b. */

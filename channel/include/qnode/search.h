@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The client library: open, search with a verdict, close. A handle is safe for any number of
- * threads; in a forked child every call answers QN_STATUS_FORKED. */
+ * threads. In a forked child every call answers QN_STATUS_FORKED at once, until qn_client_reopen. */
 #ifndef QNODE_SEARCH_H
 #define QNODE_SEARCH_H
 
@@ -20,7 +20,21 @@ struct qn_client_options {
 /* UNAVAILABLE if the bus cannot be reached; error->text says where. */
 enum qn_status qn_client_open(const struct qn_client_options *options,
                               struct qn_client **ret_client, struct qn_error *error);
-/* No call may be running. NULL is fine. */
+/* In a forked child: gives the handle a connection and a client id of the child's own; the parent's
+ * are left as they are. May be called right after fork(), whatever the parent's threads were doing;
+ * while no other thread of the child uses the handle. Views are fetched anew; feeds opened before
+ * the fork stay the parent's (qn_feed_next: NULL at once) and must be opened again; memory that the
+ * parent's threads may have been changing is not freed. A new qn_client_open works in a child too.
+ *
+ * Both start the bus's library anew in the child (nats://: libnats; its state of the parent is
+ * given up): a program that also uses libnats by itself must not use its own handles of before the
+ * fork there, nor open its own first. A program that has libnats linked in statically gets FORKED.
+ *
+ * INVALID: this process opened the handle itself. UNSUPPORTED: inproc:// ends at the process. As
+ * qn_client_open otherwise; after an error the handle is as before, and this may be tried again. */
+enum qn_status qn_client_reopen(struct qn_client *client, struct qn_error *error);
+/* No call may be running. NULL is fine. In a forked child (not reopened) it sends nothing and
+ * touches no connection: the parent's goes on. */
 void qn_client_close(struct qn_client *client);
 
 /* While a segment has two copies in a hand-off: ask all of them (the first answer counts), or one.

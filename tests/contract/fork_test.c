@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The client library and fork(), on each bus that other processes can reach: the child is told at
+ * once, the parent goes on, and a reopened handle is a whole one in the child. */
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/thread.h"
+#include "tests/contract/nats_server.h"
+#include "tests/unit/client_world.h"
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    SEARCHERS = 4,
+    FORKS = 20,
+    HANG_S = 60, /* a child that takes so long hangs, and is ended */
+    LOOKS = 200,
+    SEARCH_MS = 5000,
+};
+
+/* A bus for all tests of a round; Kafka will be another one. */
+struct place {
+    const char *name;
+    bool (*is_installed)(void);
+    bool (*start)(struct nats_server *server, int port);
+    void (*stop)(struct nats_server *server);
+};
+static const struct place places[] = {
+    {"NATS", nats_server_is_installed, nats_server_start, nats_server_kill},
+};
+
+struct scene {
+    const struct place *place;
+    struct nats_server server;
+    struct world world;
+    struct qn_client *client;
+    struct qn_feed *feed; /* of the parent */
+};
+
+static int open_scene(void **state)
+{
+    struct scene *scene = *state;
+
+    assert_true(scene->place->start(&scene->server, 0));
+    world_open_at(&scene->world, scene->server.url);
+    scene->client = world_client(&scene->world);
+    assert_int_equal(qn_feed_open(scene->client, QN_FEED_QUERY, &scene->feed, NULL), QN_STATUS_OK);
+    assert_true(world_search_is_right(scene->client, SEARCH_MS));
+    return 0;
+}
+
+static int close_scene(void **state)
+{
+    struct scene *scene = *state;
+
+    qn_feed_close(scene->feed);
+    qn_client_close(scene->client);
+    world_close(&scene->world);
+    scene->place->stop(&scene->server);
+    return 0;
+}
+
+/* What a child does; true: all was as it should be. It must not use cmocka. */
+typedef bool child_part(struct scene *scene);
+
+static pid_t start_child(struct scene *scene, child_part *part)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        (void)alarm(HANG_S);
+        _exit(part(scene) ? 0 : 1);
+    }
+    assert_true(child > 0);
+    return child;
+}
+
+static bool ends_well(pid_t child)
+{
+    int how = 0;
+
+    return waitpid(child, &how, 0) == child && WIFEXITED(how) && WEXITSTATUS(how) == 0;
+}
+
+static void assert_child(struct scene *scene, child_part *part)
+{
+    assert_true(ends_well(start_child(scene, part)));
+}
+
+#define EXPECT(condition)                                                                          \
+    if (!(condition)) {                                                                            \
+        print_error("%s:%d: child %d: %s\n", __FILE__, __LINE__, (int)getpid(), #condition);       \
+        return false;                                                                              \
+    }
+
+static bool reopen(struct qn_client *client)
+{
+    struct qn_error error = {.text = ""};
+
+    if (qn_client_reopen(client, &error) == QN_STATUS_OK)
+        return true;
+    print_error("reopen: %s\n", error.text);
+    return false;
+}
+
+static bool names(const struct qn_error *error, pid_t pid)
+{
+    char text[16];
+
+    (void)snprintf(text, sizeof text, "%d", (int)pid);
+    return strstr(error->text, text) != NULL;
+}
+
+/* ---- told at once ---- */
+
+static enum qn_status call_search(struct scene *scene, struct qn_error *error)
+{
+    const float query[2] = {0};
+    struct qn_search_request request = {
+        .collection_id = WORLD_COLLECTION, .queries = query, .nq = 1, .dim = 2, .k = 3};
+    struct qn_search_result result;
+
+    return qn_search(scene->client, &request, &result, error);
+}
+
+static enum qn_status call_send(struct scene *scene, struct qn_error *error)
+{
+    struct message message = {.kind = MESSAGE_CHANGE_INFO};
+
+    return qn_send(scene->client, "qnode.test.query.5", &message, error);
+}
+
+static enum qn_status call_coord(struct scene *scene, struct qn_error *error)
+{
+    struct coord_request request = {.verb = COORD_LIST_NODES};
+
+    return qn_coord_call(scene->client, &request, 60000, NULL, NULL, error);
+}
+
+static enum qn_status call_feed_open(struct scene *scene, struct qn_error *error)
+{
+    struct qn_feed *feed;
+
+    return qn_feed_open(scene->client, QN_FEED_EVENTS, &feed, error);
+}
+
+static enum qn_status call_feed_next(struct scene *scene, struct qn_error *error)
+{
+    (void)snprintf(error->text, sizeof error->text, "%d %d", (int)getppid(), (int)getpid());
+    return qn_feed_next(scene->feed, 60000) == NULL ? QN_STATUS_FORKED : QN_STATUS_OK;
+}
+
+static bool every_call_says_forked(struct scene *scene)
+{
+    static const struct {
+        const char *name;
+        enum qn_status (*call)(struct scene *scene, struct qn_error *error);
+    } calls[] = {{"qn_search", call_search},
+                 {"qn_send", call_send},
+                 {"qn_coord_call", call_coord},
+                 {"qn_feed_open", call_feed_open},
+                 {"qn_feed_next", call_feed_next}};
+    struct clock clock = clock_monotonic();
+    struct qn_error error;
+
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        uint64_t began_us = clock_now_us(&clock);
+        enum qn_status status = calls[i].call(scene, &error);
+        uint64_t took_us = clock_now_us(&clock) - began_us;
+        EXPECT(status == QN_STATUS_FORKED);
+        EXPECT(names(&error, getpid()) && names(&error, getppid()));
+        print_message("%s in a child: FORKED after %" PRIu64 " us\n", calls[i].name, took_us);
+    }
+    return true;
+}
+
+static bool is_told_and_closes(struct scene *scene)
+{
+    EXPECT(every_call_says_forked(scene));
+    qn_feed_close(scene->feed);
+    qn_client_close(scene->client);
+    return true;
+}
+
+static void a_child_is_told_and_the_parent_goes_on(void **state)
+{
+    struct scene *scene = *state;
+    struct qn_error error = {.text = ""};
+
+    pid_t child = start_child(scene, is_told_and_closes);
+    assert_true(world_search_is_right(scene->client, SEARCH_MS));
+    assert_true(ends_well(child));
+    assert_true(world_search_is_right(scene->client, SEARCH_MS));
+    assert_int_equal(call_coord(scene, &error), QN_STATUS_OK);
+    assert_int_equal(qn_client_reopen(scene->client, &error), QN_STATUS_INVALID);
+    assert_true(names(&error, getpid()));
+    assert_true(world_search_is_right(scene->client, SEARCH_MS));
+}
+
+/* ---- reopened ---- */
+
+/* A feed of before the fork is the parent's; one of the child's own hears what the child says. */
+static bool feeds_are_opened_again(struct scene *scene)
+{
+    struct qn_error error;
+    struct qn_feed *feed;
+    const struct message *message = NULL;
+
+    EXPECT(qn_feed_next(scene->feed, 60000) == NULL);
+    qn_feed_close(scene->feed);
+    EXPECT(qn_feed_open(scene->client, QN_FEED_QUERY, &feed, NULL) == QN_STATUS_OK);
+    for (int i = 0; message == NULL && i < LOOKS; i++) {
+        EXPECT(call_send(scene, &error) == QN_STATUS_OK);
+        message = qn_feed_next(feed, 100);
+    }
+    EXPECT(message != NULL && message->kind == MESSAGE_CHANGE_INFO);
+    qn_feed_close(feed);
+    return true;
+}
+
+static bool works_reopened(struct scene *scene)
+{
+    struct qn_error error;
+
+    EXPECT(reopen(scene->client));
+    EXPECT(world_search_is_right(scene->client, SEARCH_MS));
+    EXPECT(call_coord(scene, &error) == QN_STATUS_OK);
+    EXPECT(feeds_are_opened_again(scene));
+    EXPECT(world_search_is_right(scene->client, SEARCH_MS));
+    EXPECT(qn_client_reopen(scene->client, &error) == QN_STATUS_INVALID);
+    qn_client_close(scene->client);
+    return true;
+}
+
+static void a_child_reopens_and_is_answered(void **state)
+{
+    struct scene *scene = *state;
+    struct qn_error error;
+
+    pid_t child = start_child(scene, works_reopened);
+    assert_true(world_search_is_right(scene->client, SEARCH_MS));
+    assert_true(ends_well(child));
+    assert_true(world_search_is_right(scene->client, SEARCH_MS));
+    assert_int_equal(call_send(scene, &error), QN_STATUS_OK);
+    assert_non_null(qn_feed_next(scene->feed, SEARCH_MS));
+}
+
+static bool opens_a_new_one(struct scene *scene)
+{
+    struct qn_client_options options = {.url = scene->server.url, .cluster = "test"};
+    struct qn_client *client;
+
+    EXPECT(qn_client_open(&options, &client, NULL) == QN_STATUS_OK);
+    EXPECT(world_search_is_right(client, SEARCH_MS));
+    EXPECT(reopen(scene->client)); /* beside it */
+    EXPECT(world_search_is_right(scene->client, SEARCH_MS));
+    qn_client_close(client);
+    EXPECT(world_search_is_right(scene->client, SEARCH_MS));
+    qn_client_close(scene->client);
+    return true;
+}
+
+static void a_child_opens_a_handle_of_its_own(void **state)
+{
+    assert_child(*state, opens_a_new_one);
+}
+
+static bool a_child_of_it_is_told_and_reopens(struct scene *scene)
+{
+    pid_t told = start_child(scene, every_call_says_forked);
+    pid_t opened = start_child(scene, works_reopened);
+
+    return ends_well(told) && ends_well(opened);
+}
+
+static bool has_a_child_before_and_after(struct scene *scene)
+{
+    EXPECT(ends_well(start_child(scene, works_reopened)));
+    EXPECT(reopen(scene->client));
+    EXPECT(world_search_is_right(scene->client, SEARCH_MS));
+    EXPECT(a_child_of_it_is_told_and_reopens(scene));
+    EXPECT(world_search_is_right(scene->client, SEARCH_MS));
+    qn_client_close(scene->client);
+    return true;
+}
+
+static void a_child_of_a_child_reopens_too(void **state)
+{
+    struct scene *scene = *state;
+
+    assert_child(scene, has_a_child_before_and_after);
+    assert_true(world_search_is_right(scene->client, SEARCH_MS));
+}
+
+/* ---- trouble ---- */
+
+struct searchers {
+    struct qn_client *client;
+    pthread_t threads[SEARCHERS];
+    _Atomic bool is_over;
+    _Atomic uint32_t searches, wrong;
+};
+
+static void *search_on(void *owner)
+{
+    struct searchers *all = owner;
+
+    while (!atomic_load(&all->is_over)) {
+        atomic_fetch_add(&all->wrong, world_search_is_right(all->client, SEARCH_MS) ? 0 : 1);
+        atomic_fetch_add(&all->searches, 1);
+    }
+    return NULL;
+}
+
+static void forks_while_other_threads_search(void **state)
+{
+    struct scene *scene = *state;
+    struct searchers all = {.client = scene->client};
+
+    for (size_t i = 0; i < SEARCHERS; i++)
+        assert_int_equal(thread_start(&all.threads[i], "search", search_on, &all, NULL),
+                         QN_STATUS_OK);
+    int bad = 0;
+    for (int i = 0; i < FORKS; i++) {
+        pid_t told = start_child(scene, is_told_and_closes);
+        pid_t opened = start_child(scene, works_reopened);
+        bad += ends_well(told) ? 0 : 1;
+        bad += ends_well(opened) ? 0 : 1;
+    }
+    atomic_store(&all.is_over, true);
+    for (size_t i = 0; i < SEARCHERS; i++)
+        (void)pthread_join(all.threads[i], NULL);
+    assert_int_equal(bad, 0);
+    assert_int_equal(all.wrong, 0);
+    assert_true(all.searches > 0);
+}
+
+static bool search_comes_right(struct qn_client *client)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        struct qn_search_request request = {.collection_id = WORLD_COLLECTION,
+                                            .queries = (const float[2]){0},
+                                            .nq = 1,
+                                            .dim = 2,
+                                            .k = 3,
+                                            .deadline_ms = 200};
+        struct qn_search_result result;
+        if (qn_search(client, &request, &result, NULL) != QN_STATUS_OK)
+            return false;
+        bool is_complete = result.verdict == QN_VERDICT_COMPLETE;
+        qn_search_result_done(&result);
+        if (is_complete)
+            return true;
+    }
+    return false;
+}
+
+static bool outlives_the_server(struct scene *scene)
+{
+    struct qn_error error;
+    bool is_noticed = false;
+
+    EXPECT(reopen(scene->client));
+    EXPECT(world_search_is_right(scene->client, SEARCH_MS));
+    EXPECT(kill(getppid(), SIGUSR1) == 0); /* the server goes and comes back */
+    for (int i = 0; !is_noticed && i < LOOKS; i++) {
+        is_noticed = call_send(scene, &error) == QN_STATUS_UNAVAILABLE;
+        clock_nap_us(10000);
+    }
+    EXPECT(is_noticed);
+    EXPECT(kill(getppid(), SIGUSR1) == 0);
+    EXPECT(search_comes_right(scene->client));
+    EXPECT(feeds_are_opened_again(scene));
+    qn_client_close(scene->client);
+    return true;
+}
+
+static void await_signal(const sigset_t *signals)
+{
+    struct timespec patience = {.tv_sec = HANG_S};
+
+    assert_int_equal(sigtimedwait(signals, NULL, &patience), SIGUSR1);
+}
+
+static void a_reopened_child_outlives_the_server(void **state)
+{
+    struct scene *scene = *state;
+    sigset_t signals, before;
+    int port = scene->server.port;
+
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGUSR1);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &signals, &before), 0);
+    pid_t child = start_child(scene, outlives_the_server);
+    await_signal(&signals);
+    scene->place->stop(&scene->server);
+    await_signal(&signals);
+    assert_true(scene->place->start(&scene->server, port));
+    bool is_well = ends_well(child);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    assert_true(is_well);
+    assert_true(search_comes_right(scene->client));
+}
+
+static bool fails_without_a_server(struct scene *scene)
+{
+    struct qn_error error;
+
+    EXPECT(qn_client_reopen(scene->client, &error) == QN_STATUS_UNAVAILABLE);
+    EXPECT(every_call_says_forked(scene));
+    EXPECT(qn_client_reopen(scene->client, &error) == QN_STATUS_UNAVAILABLE);
+    qn_client_close(scene->client);
+    return true;
+}
+
+static void a_reopening_that_fails_leaves_a_forked_handle(void **state)
+{
+    struct scene *scene = *state;
+    int port = scene->server.port;
+
+    scene->place->stop(&scene->server);
+    assert_child(scene, fails_without_a_server);
+    assert_true(scene->place->start(&scene->server, port));
+    assert_true(search_comes_right(scene->client));
+}
+
+/* Segments are not copied page by page into a child that writes, nor kept by it. */
+static void memory_of_segments_is_not_in_a_child(void **state)
+{
+    enum { BYTES = 4 << 20 };
+    struct files files = files_posix();
+    char line[512], start[32];
+    bool is_there = false, is_left_out = false;
+
+    (void)state;
+    char *memory = files.ops->map(files.self, BYTES, 0);
+    assert_non_null(memory);
+    (void)snprintf(start, sizeof start, "%" PRIxPTR "-", (uintptr_t)memory);
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        if (strchr(line, '-') != NULL && strncmp(line, "VmFlags", 7) != 0)
+            is_there = strncmp(line, start, strlen(start)) == 0;
+        if (is_there && strncmp(line, "VmFlags:", 8) == 0)
+            is_left_out = strstr(line, " dc") != NULL;
+    }
+    (void)fclose(maps);
+    files.ops->unmap(files.self, memory, BYTES);
+    assert_true(is_left_out);
+}
+
+#define TEST(run)                                                                                  \
+    {                                                                                              \
+        #run, run, open_scene, close_scene, &scene                                                 \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest alone[] = {cmocka_unit_test(memory_of_segments_is_not_in_a_child)};
+    int failures = cmocka_run_group_tests(alone, NULL, NULL);
+
+#ifdef __SANITIZE_THREAD__
+    (void)puts("skipped: ThreadSanitizer ends a child of a threaded process that starts threads");
+    return failures;
+#endif
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        static struct scene scene;
+        const struct CMUnitTest tests[] = {
+            TEST(a_child_is_told_and_the_parent_goes_on),
+            TEST(a_child_reopens_and_is_answered),
+            TEST(a_child_opens_a_handle_of_its_own),
+            TEST(a_child_of_a_child_reopens_too),
+            TEST(forks_while_other_threads_search),
+            TEST(a_reopened_child_outlives_the_server),
+            TEST(a_reopening_that_fails_leaves_a_forked_handle),
+        };
+        if (!places[i].is_installed()) {
+            (void)printf("%s is not installed here: not run on it\n", places[i].name);
+            continue;
+        }
+        scene = (struct scene){.place = &places[i]};
+        failures += cmocka_run_group_tests_name(places[i].name, tests, NULL, NULL);
+    }
+    return failures;
+}
