@@ -7,7 +7,7 @@
 #include "tests/contract/nats_server.h"
 #include "tests/unit/client_world.h"
 #include <inttypes.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +39,7 @@ struct scene {
     struct world world;
     struct qn_client *client;
     struct qn_feed *feed; /* of the parent */
+    int words[2];         /* a pipe from a child */
 };
 
 static int open_scene(void **state)
@@ -366,44 +367,44 @@ static bool outlives_the_server(struct scene *scene)
 
     EXPECT(reopen(scene->client));
     EXPECT(world_search_is_right(scene->client, SEARCH_MS));
-    EXPECT(kill(getppid(), SIGUSR1) == 0); /* the server goes and comes back */
+    EXPECT(write(scene->words[1], "1", 1) == 1); /* the server goes */
     for (int i = 0; !is_noticed && i < LOOKS; i++) {
         is_noticed = call_send(scene, &error) == QN_STATUS_UNAVAILABLE;
         clock_nap_us(10000);
     }
     EXPECT(is_noticed);
-    EXPECT(kill(getppid(), SIGUSR1) == 0);
+    EXPECT(write(scene->words[1], "2", 1) == 1); /* and comes back */
     EXPECT(search_comes_right(scene->client));
     EXPECT(feeds_are_opened_again(scene));
     qn_client_close(scene->client);
     return true;
 }
 
-static void await_signal(const sigset_t *signals)
+static void await_word(struct scene *scene, char word)
 {
-    struct timespec patience = {.tv_sec = HANG_S};
+    struct pollfd end = {.fd = scene->words[0], .events = POLLIN};
+    char said = 0;
 
-    assert_int_equal(sigtimedwait(signals, NULL, &patience), SIGUSR1);
+    assert_int_equal(poll(&end, 1, HANG_S * 1000), 1);
+    assert_int_equal(read(scene->words[0], &said, 1), 1);
+    assert_int_equal(said, word);
 }
 
 static void a_reopened_child_outlives_the_server(void **state)
 {
     struct scene *scene = *state;
-    sigset_t signals, before;
     int port = scene->server.port;
 
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGUSR1);
-    assert_int_equal(pthread_sigmask(SIG_BLOCK, &signals, &before), 0);
+    assert_int_equal(pipe(scene->words), 0);
     pid_t child = start_child(scene, outlives_the_server);
-    await_signal(&signals);
+    await_word(scene, '1');
     scene->place->stop(&scene->server);
-    await_signal(&signals);
+    await_word(scene, '2');
     assert_true(scene->place->start(&scene->server, port));
-    bool is_well = ends_well(child);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    assert_true(is_well);
+    assert_true(ends_well(child));
     assert_true(search_comes_right(scene->client));
+    (void)close(scene->words[0]);
+    (void)close(scene->words[1]);
 }
 
 static bool fails_without_a_server(struct scene *scene)
