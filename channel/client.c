@@ -153,8 +153,8 @@ enum qn_status qn_client_reopen(struct qn_client *client, struct qn_error *error
                          "client: process %d opened this handle itself, it is not a forked one",
                          (int)client->pid);
     if (strncmp(client->url, "inproc:", strlen("inproc:")) == 0)
-        return error_set(error, QN_STATUS_UNSUPPORTED,
-                         "client: %.64s does not leave process %d", client->url, (int)client->pid);
+        return error_set(error, QN_STATUS_UNSUPPORTED, "client: %.64s does not leave process %d",
+                         client->url, (int)client->pid);
     /* Threads of the parent may have held any lock and changed any of these when the process was
      * copied: all is made anew and nothing freed. The calls of those threads are not ours. */
     client_calls_init(&client->calls);

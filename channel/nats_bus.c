@@ -10,6 +10,7 @@
 #include "base/prng.h"
 #include "base/thread.h"
 #include "channel/nats_backoff.h"
+#include "channel/nats_fork.h"
 #include "channel/subject.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,8 @@ enum qn_status nats_bus_open_wire(struct nats_bus *bus, struct nats_wire **ret_w
     enum qn_status status = bus_url_parse(bus->url, url, error);
     if (status == QN_STATUS_OK)
         status = nats_login_read(url, &login, error);
+    if (status == QN_STATUS_OK)
+        status = nats_fork_renew(error);
     if (status == QN_STATUS_OK) {
         if (bus->account[0] == '\0')
             memcpy(bus->account, login.account, sizeof bus->account);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Why zeroes in its .bss start libnats anew: everything that it knows of itself is one static struct
- * there, beside the "once" that guards its making; its .data holds constants (looked up in Debian's
+ * Why zeroes in its .bss start libnats anew: what it knows of itself is one static struct there,
+ * beside the "once" that guards its making; its .data holds constants (looked up in Debian's
  * 3.4.1). It offers no call for this: nats_CloseAndWait in a child waits for threads that are not
  * there, or crashes. Memory and locks that the parent's use left behind stay unused. */
 #include "channel/nats_fork.h"
@@ -9,37 +9,28 @@
 #include "base/error.h"
 #include <link.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
 /* Of the process, as the library is. The pid of its user; negative while that one makes it ready; 0
  * before the first. No lock: it could be held by a thread that is not in the child. */
 static _Atomic int library_user;
-/* The library's variables that start as zeroes; size 0: they cannot be told from the program's.
- * Looked up before the first use, because a child may find the loader locked. */
+/* The library's variables that start as zeroes; size 0: it is part of the program, and they cannot
+ * be told from the program's. Looked up before the first use, because a child may find the loader
+ * locked. */
 static struct {
     char *start;
     size_t size;
 } library_zeroes;
 
-static bool is_in(const struct dl_phdr_info *object, uintptr_t address)
+static int look_at(struct dl_phdr_info *object, size_t size, void *owner)
 {
-    for (size_t i = 0; i < object->dlpi_phnum; i++) {
-        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
-        if (part->p_type == PT_LOAD && address - object->dlpi_addr - part->p_vaddr < part->p_memsz)
-            return true;
-    }
-    return false;
-}
+    const char *slash = strrchr(object->dlpi_name, '/');
+    const char *name = slash == NULL ? object->dlpi_name : slash + 1;
 
-static int look_at(struct dl_phdr_info *object, size_t size, void *function)
-{
-    (void)size;
-    if (!is_in(object, (uintptr_t)function))
+    (void)size, (void)owner;
+    if (strncmp(name, "libnats.so", strlen("libnats.so")) != 0)
         return 0;
-    if (is_in(object, (uintptr_t)&library_user))
-        return 1; /* one file with us */
     for (size_t i = 0; i < object->dlpi_phnum; i++) {
         const ElfW(Phdr) *part = &object->dlpi_phdr[i];
         if (part->p_type != PT_LOAD || !(part->p_flags & PF_W))
@@ -50,11 +41,11 @@ static int look_at(struct dl_phdr_info *object, size_t size, void *function)
     return 1;
 }
 
-static enum qn_status make_ready(const void *function, int last_user, struct qn_error *error)
+static enum qn_status make_ready(int last_user, struct qn_error *error)
 {
     if (last_user <= 0) {
         library_zeroes.size = 0;
-        (void)dl_iterate_phdr(look_at, (void *)(uintptr_t)function);
+        (void)dl_iterate_phdr(look_at, NULL);
     }
     if (last_user == 0)
         return QN_STATUS_OK;
@@ -67,7 +58,7 @@ static enum qn_status make_ready(const void *function, int last_user, struct qn_
     return QN_STATUS_OK;
 }
 
-enum qn_status nats_fork_renew(const void *function, struct qn_error *error)
+enum qn_status nats_fork_renew(struct qn_error *error)
 {
     int self = (int)getpid();
     int user = atomic_load(&library_user);
@@ -77,7 +68,7 @@ enum qn_status nats_fork_renew(const void *function, struct qn_error *error)
             clock_nap_us(1000);
             user = atomic_load(&library_user);
         } else if (atomic_compare_exchange_strong(&library_user, &user, -self)) {
-            enum qn_status status = make_ready(function, user, error);
+            enum qn_status status = make_ready(user, error);
             atomic_store(&library_user, status == QN_STATUS_OK ? self : user);
             return status;
         }

@@ -10,8 +10,7 @@
 /* Before each connection is opened. In a child of a process that has used the library, the first
  * call puts the library's variables back to how they were when it was loaded, so that it starts
  * anew, with threads of its own. What the parent made with it is memory that nobody may use here.
- * function: any one of the library. FORKED: it is linked into the program, and cannot start anew.
- * Any thread; takes no lock. */
-enum qn_status nats_fork_renew(const void *function, struct qn_error *error);
+ * FORKED: it is linked into the program, and cannot start anew. Any thread; takes no lock. */
+enum qn_status nats_fork_renew(struct qn_error *error);
 
 #endif

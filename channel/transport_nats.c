@@ -28,7 +28,6 @@
 #include "base/log.h"
 #include "base/prng.h"
 #include "channel/nats_backoff.h"
-#include "channel/nats_fork.h"
 #include "channel/nats_wire.h"
 #include <nats/nats.h>
 #include <stdatomic.h>
@@ -416,10 +415,6 @@ static natsStatus set_options(natsOptions *options, const struct nats_wire_optio
 enum qn_status nats_wire_open(const struct nats_wire_options *options, struct nats_wire **ret_wire,
                               struct qn_error *error)
 {
-    enum qn_status ready = nats_fork_renew((const void *)(uintptr_t)nats_Open, error);
-
-    if (ready != QN_STATUS_OK)
-        return ready;
     struct nats_wire *wire = calloc(1, sizeof *wire);
     natsOptions *set = NULL;
     natsStatus status = wire == NULL ? NATS_NO_MEMORY : natsOptions_Create(&set);

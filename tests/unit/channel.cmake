@@ -41,4 +41,4 @@ add_test(NAME nats_roles_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/contract/roles
   ${CMAKE_SOURCE_DIR}/channel/PROTOCOL.md ${CMAKE_CURRENT_SOURCE_DIR}/contract/nats_roles.conf)
 
 # The client library and fork().
-qnode_test(fork_test contract/fork_test.c unit/client_world.c ${CONTRACT} LIBS channel)
+qnode_test(fork_test contract/fork_test.c contract/fork_scene.c unit/client_world.c ${CONTRACT} LIBS channel)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Agents and a coordinator, played by threads on the inproc bus or another, for tests of the client handle.
+ * Agents and a coordinator, played by threads on the inproc bus or another, for tests of the client
+ * handle.
  *
  * Segment s of world w (its readable_version) has the hits with key s * 100 + w and distance s, so
  * a result tells which segments, of which world, it is made of. */

@@ -34,8 +34,8 @@ enum {
 enum qn_status qn_feed_open(struct qn_client *client, unsigned what, struct qn_feed **ret_feed,
                             struct qn_error *error);
 /* The next message, valid until the next call on this feed; NULL after timeout_ms without one. One
- * thread per feed. In a process forked after the feed was opened: NULL at once, also once the client
- * is reopened there. */
+ * thread per feed. In a process forked after the feed was opened: NULL at once, also
+ * once the client is reopened there. */
 const struct message *qn_feed_next(struct qn_feed *feed, uint32_t timeout_ms);
 /* The same with its subject, and of what cannot be decoded size and reason. */
 struct qn_feed_item {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The client library: open, search with a verdict, close. A handle is safe for any number of
- * threads. In a forked child every call answers QN_STATUS_FORKED at once, until qn_client_reopen. */
+ * threads. In a forked child every call answers QN_STATUS_FORKED at once; qn_client_reopen helps.
+ */
 #ifndef QNODE_SEARCH_H
 #define QNODE_SEARCH_H
 
