@@ -33,16 +33,20 @@ static enum qn_status call_feed_next(struct scene *scene, struct qn_error *error
     return qn_feed_next(scene->feed, 60000) == NULL ? QN_STATUS_FORKED : QN_STATUS_OK;
 }
 
+static enum qn_status call_feed_next_item(struct scene *scene, struct qn_error *error)
+{
+    (void)snprintf(error->text, sizeof error->text, "%d %d", (int)getppid(), (int)getpid());
+    return qn_feed_next_item(scene->feed, 60000) == NULL ? QN_STATUS_FORKED : QN_STATUS_OK;
+}
+
 static bool every_call_says_forked(struct scene *scene)
 {
     static const struct {
         const char *name;
         enum qn_status (*call)(struct scene *scene, struct qn_error *error);
-    } calls[] = {{"qn_search", call_search},
-                 {"qn_send", call_send},
-                 {"qn_coord_call", call_coord},
-                 {"qn_feed_open", call_feed_open},
-                 {"qn_feed_next", call_feed_next}};
+    } calls[] = {{"qn_search", call_search},       {"qn_send", call_send},
+                 {"qn_coord_call", call_coord},    {"qn_feed_open", call_feed_open},
+                 {"qn_feed_next", call_feed_next}, {"qn_feed_next_item", call_feed_next_item}};
     struct clock clock = clock_monotonic();
     struct qn_error error;
 
