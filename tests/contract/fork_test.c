@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/thread.h"
+#include "channel/client.h"
 #include "tests/contract/fork_scene.h"
 #include <inttypes.h>
 #include <poll.h>
@@ -130,6 +131,27 @@ static void a_child_reopens_and_is_answered(void **state)
     assert_true(world_search_is_right(scene->client, SEARCH_MS));
     assert_int_equal(call_send(scene, &error), QN_STATUS_OK);
     assert_non_null(qn_feed_next(scene->feed, SEARCH_MS));
+}
+
+/* As if other threads were in the middle of it all. */
+static void locks_held_at_the_fork_are_not_the_childs(void **state)
+{
+    struct scene *scene = *state;
+    struct qn_client *client = scene->client;
+    pthread_mutex_t *locks[] = {&client->calls.lock, &client->views.drain_lock, &client->views.lock,
+                                &client->feeds_lock};
+    child_part *parts[] = {is_told_and_closes, works_reopened};
+    pid_t children[2];
+
+    for (size_t i = 0; i < 4; i++)
+        (void)pthread_mutex_lock(locks[i]);
+    for (size_t i = 0; i < 2; i++)
+        children[i] = start_child(scene, parts[i]);
+    for (size_t i = 4; i-- > 0;)
+        (void)pthread_mutex_unlock(locks[i]);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(ends_well(children[i]));
+    assert_true(world_search_is_right(client, SEARCH_MS));
 }
 
 static bool opens_a_new_one(struct scene *scene)
@@ -340,6 +362,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
             TEST(a_child_is_told_and_the_parent_goes_on),
             TEST(a_child_reopens_and_is_answered),
+            TEST(locks_held_at_the_fork_are_not_the_childs),
             TEST(a_child_opens_a_handle_of_its_own),
             TEST(a_child_of_a_child_reopens_too),
             TEST(forks_while_other_threads_search),
