@@ -42,9 +42,10 @@ enum qn_status transport_open(const char *url, const char *name, uint64_t connec
     if (has_scheme(url, "nats://") || has_scheme(url, "tls://"))
         return transport_nats_open(url, name, connect_ms, ret_transport, error);
     if (has_scheme(url, "kafka://"))
-        return error_set(error, QN_STATUS_UNSUPPORTED, "bus: this build has no kafka transport");
+        return transport_kafka_open(url, name, connect_ms, ret_transport, error);
     return error_set(error, QN_STATUS_INVALID,
-                     "bus: the url is not nats://host:port, tls://host:port or inproc://name");
+                     "bus: the url is not nats://host:port, tls://host:port, kafka://host:port or "
+                     "inproc://name");
 }
 
 enum qn_status transport_flush(const struct transport *transport, uint64_t timeout_ms)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The transport port: publish bytes on a subject, subscribe to a subject (NATS wildcards: `*` one
  * token, a final `>` the rest). Delivery is a hint: messages may be lost, repeated, late or out of
- * order (C1). Implementations: transport_inproc.c, transport_nats.c, the simulator's net. */
+ * order (C1). Implementations: transport_inproc.c, transport_nats.c,
+ * transport_kafka.c, the simulator's net. */
 #ifndef CHANNEL_TRANSPORT_H
 #define CHANNEL_TRANSPORT_H
 
@@ -66,9 +67,9 @@ struct transport {
     void *self;
 };
 
-/* url: nats:// or tls:// (nats_login.h), or inproc://name. name: shown by the server, e.g. "qnoded
- * 7". UNAVAILABLE when the server cannot be reached within connect_ms, NOT_PERMITTED when it does
- * not let us in. */
+/* url: nats:// or tls:// (nats_login.h), kafka:// (kafka_options.h), or inproc://name. name: shown
+ * by the server, e.g. "qnoded 7". UNAVAILABLE when the server cannot be reached within connect_ms,
+ * NOT_PERMITTED when it does not let us in. */
 enum qn_status transport_open(const char *url, const char *name, uint64_t connect_ms,
                               struct transport *ret_transport, struct qn_error *error);
 
@@ -85,5 +86,7 @@ enum qn_status transport_inproc_open(const char *url, struct transport *ret_tran
                                      struct qn_error *error);
 enum qn_status transport_nats_open(const char *url, const char *name, uint64_t connect_ms,
                                    struct transport *ret_transport, struct qn_error *error);
+enum qn_status transport_kafka_open(const char *url, const char *name, uint64_t connect_ms,
+                                    struct transport *ret_transport, struct qn_error *error);
 
 #endif

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What matters about librdkafka 2.0.2:
+ *
+ * - linger 0, or every message waits 5 ms. Only failed deliveries are reported: one wake-up less.
+ * - The partition is chosen by a callback of the library, which waits for the topic's metadata
+ *   itself: producing never blocks, and the count of partitions is always the broker's.
+ * - Readers use the old consumer interface (consume_start_queue): partitions may be added at any
+ *   time, no group, no committed offset, and a seek does not disturb the others.
+ * - A broker serves a connection's requests one by one, and a fetch waits there up to
+ *   fetch.wait.max.ms for news. So who asks for offsets asks through the producer's connection.
+ * - An error callback makes the library hand errors over instead of writing them to stderr. */
+#include "channel/kafka.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "channel/topic.h"
+#include <assert.h>
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OFFSETS_MS = 5000, ADMIN_MS = 10000, SEEK_MS = 5000, TEXT_BYTES_MAX = 512 };
+
+struct kafka {
+    rd_kafka_t *handle;
+    rd_kafka_queue_t *queue; /* a producer's main queue, a reader's arrivals */
+    struct reading *readings;
+    struct kafka_trouble trouble;
+};
+
+/* A topic handle per partition that is read. */
+struct reading {
+    rd_kafka_topic_t *topic;
+    int32_t partition;
+    struct reading *next;
+};
+
+static_assert(sizeof(void *) >= sizeof(int64_t), "a message's opaque carries the number");
+
+static enum qn_status status_of(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+        return QN_STATUS_OK;
+    case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+        return QN_STATUS_BUSY;
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR__INVALID_ARG:
+        return QN_STATUS_INVALID;
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+        return QN_STATUS_NOT_FOUND;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        return QN_STATUS_NOT_PERMITTED;
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+        return QN_STATUS_TIMEOUT;
+    case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS:
+        return QN_STATUS_CONFLICT;
+    default:
+        return QN_STATUS_UNAVAILABLE;
+    }
+}
+
+/* ---- callbacks ---- */
+
+static void on_log(const rd_kafka_t *handle, int level, const char *facility, const char *text)
+{
+    (void)handle;
+    (void)level;
+    LOG_DEBUG("bus", "%s: %s", facility, text);
+}
+
+static enum kafka_trouble_kind trouble_kind(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR__FATAL:
+        return KAFKA_FATAL;
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        return KAFKA_DOWN;
+    default:
+        return status_of(code) == QN_STATUS_NOT_PERMITTED ? KAFKA_REFUSED : KAFKA_PASSING;
+    }
+}
+
+static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opaque)
+{
+    struct kafka *kafka = opaque;
+    char text[TEXT_BYTES_MAX];
+
+    (void)snprintf(text, sizeof text, "%s", reason);
+    if (code == RD_KAFKA_RESP_ERR__FATAL)
+        (void)rd_kafka_fatal_error(handle, text, sizeof text);
+    kafka->trouble.on_trouble(kafka->trouble.owner, trouble_kind((rd_kafka_resp_err_t)code), NULL,
+                              text);
+}
+
+/* A record that was not delivered, or a fetch that failed. */
+static void on_message_error(struct kafka *kafka, const rd_kafka_message_t *message)
+{
+    kafka->trouble.on_trouble(kafka->trouble.owner, trouble_kind(message->err),
+                              message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : NULL,
+                              rd_kafka_err2str(message->err));
+}
+
+static void on_lost(rd_kafka_t *handle, const rd_kafka_message_t *message, void *opaque)
+{
+    (void)handle;
+    on_message_error(opaque, message);
+}
+
+static int32_t choose_partition(const rd_kafka_topic_t *topic, const void *key, size_t key_bytes,
+                                int32_t count, void *topic_opaque, void *message_opaque)
+{
+    (void)topic;
+    (void)key;
+    (void)key_bytes;
+    (void)topic_opaque;
+    return topic_partition((int64_t)message_opaque, count);
+}
+
+/* ---- opening and closing ---- */
+
+static enum qn_status set_properties(rd_kafka_conf_t *conf, const char *path,
+                                     const struct kafka_property *properties, size_t count,
+                                     struct qn_error *error)
+{
+    char text[TEXT_BYTES_MAX];
+
+    for (size_t i = 0; i < count; i++) {
+        rd_kafka_conf_res_t result =
+            rd_kafka_conf_set(conf, properties[i].name, properties[i].value, text, sizeof text);
+        if (result != RD_KAFKA_CONF_OK)
+            return error_set(error, QN_STATUS_CONFIG, "bus: %s:%u: %s: %s", path,
+                             properties[i].line, properties[i].name,
+                             result == RD_KAFKA_CONF_UNKNOWN ? "no property of librdkafka"
+                                                             : "a bad value");
+    }
+    return QN_STATUS_OK;
+}
+
+/* NULL: error is set. */
+static rd_kafka_conf_t *conf_new(enum kafka_role role, const struct kafka_options *options,
+                                 struct qn_error *error)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_topic_conf_t *topic_conf = rd_kafka_topic_conf_new();
+
+    rd_kafka_topic_conf_set_partitioner_cb(topic_conf, choose_partition);
+    rd_kafka_conf_set_default_topic_conf(conf, topic_conf);
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    if (role == KAFKA_PRODUCER)
+        rd_kafka_conf_set_dr_msg_cb(conf, on_lost);
+    const struct kafka_property servers = {"bootstrap.servers", options->servers, 0};
+    size_t defaults_count;
+    const struct kafka_property *defaults = kafka_defaults(role, &defaults_count);
+    if (set_properties(conf, "defaults", defaults, defaults_count, error) == QN_STATUS_OK &&
+        set_properties(conf, "url", &servers, 1, error) == QN_STATUS_OK &&
+        set_properties(conf, options->path, options->properties, options->properties_count,
+                       error) == QN_STATUS_OK)
+        return conf;
+    rd_kafka_conf_destroy(conf);
+    return NULL;
+}
+
+enum qn_status kafka_open(enum kafka_role role, const struct kafka_options *options,
+                          const char *name, const struct kafka_trouble *trouble,
+                          struct kafka **ret_kafka, struct qn_error *error)
+{
+    char text[TEXT_BYTES_MAX] = "";
+    struct kafka *kafka = calloc(1, sizeof *kafka);
+    rd_kafka_conf_t *conf = conf_new(role, options, error);
+
+    CHECK(kafka != NULL);
+    if (conf == NULL)
+        goto refused;
+    kafka->trouble = *trouble;
+    rd_kafka_conf_set_opaque(conf, kafka);
+    (void)rd_kafka_conf_set(conf, "client.id", name, text, sizeof text);
+    kafka->handle = rd_kafka_new(role == KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER,
+                                 conf, text, sizeof text);
+    if (kafka->handle == NULL) {
+        rd_kafka_conf_destroy(conf);
+        (void)error_set(error, QN_STATUS_CONFIG, "bus: %s: %.180s", options->servers, text);
+        goto refused;
+    }
+    kafka->queue = role == KAFKA_PRODUCER ? rd_kafka_queue_get_main(kafka->handle)
+                                          : rd_kafka_queue_new(kafka->handle);
+    *ret_kafka = kafka;
+    return QN_STATUS_OK;
+refused:
+    free(kafka);
+    return QN_STATUS_CONFIG;
+}
+
+void kafka_close(struct kafka *kafka, int flush_ms)
+{
+    if (kafka == NULL)
+        return;
+    while (kafka->readings != NULL) {
+        struct reading *at = kafka->readings;
+        kafka->readings = at->next;
+        (void)rd_kafka_consume_stop(at->topic, at->partition);
+        rd_kafka_topic_destroy(at->topic);
+        free(at);
+    }
+    if (flush_ms > 0)
+        (void)kafka_flush(kafka, flush_ms);
+    (void)rd_kafka_purge(kafka->handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    rd_kafka_queue_destroy(kafka->queue);
+    rd_kafka_destroy_flags(kafka->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    free(kafka);
+}
+
+void kafka_wake(struct kafka *kafka)
+{
+    rd_kafka_queue_yield(kafka->queue);
+}
+
+bool kafka_reach(struct kafka *kafka, int ms)
+{
+    const struct rd_kafka_metadata *found = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(kafka->handle, 0, NULL, &found, ms);
+
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_metadata_destroy(found);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+enum qn_status kafka_partitions(struct kafka *kafka, const char *topic, int ms, int32_t *ret_count)
+{
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(kafka->handle, topic, NULL);
+    const struct rd_kafka_metadata *found = NULL;
+
+    if (handle == NULL)
+        return QN_STATUS_INVALID;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(kafka->handle, 0, handle, &found, ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        code =
+            found->topic_cnt == 1 ? found->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        *ret_count = found->topic_cnt == 1 ? found->topics[0].partition_cnt : 0;
+        rd_kafka_metadata_destroy(found);
+    }
+    rd_kafka_topic_destroy(handle);
+    return status_of(code);
+}
+
+/* ---- the producer ---- */
+
+enum qn_status kafka_produce(struct kafka *kafka, const char *topic, const char *key,
+                             int64_t number, const void *bytes, size_t size)
+{
+    return status_of(
+        rd_kafka_producev(kafka->handle, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key, strlen(key)),
+                          RD_KAFKA_V_VALUE((void *)(uintptr_t)(size > 0 ? bytes : ""), size),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                          RD_KAFKA_V_OPAQUE((void *)number), RD_KAFKA_V_END));
+}
+
+enum qn_status kafka_flush(struct kafka *kafka, int ms)
+{
+    return status_of(rd_kafka_flush(kafka->handle, ms));
+}
+
+void kafka_poll(struct kafka *kafka, int ms)
+{
+    (void)rd_kafka_poll(kafka->handle, ms);
+}
+
+enum qn_status kafka_ends(struct kafka *kafka, const char *topic, const int32_t *partitions,
+                          size_t count, int64_t *ret_offsets)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+
+    /* RD_KAFKA_OFFSET_END as a time is the end. */
+    for (size_t i = 0; i < count; i++)
+        rd_kafka_topic_partition_list_add(list, topic, partitions[i])->offset = RD_KAFKA_OFFSET_END;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(kafka->handle, list, OFFSETS_MS);
+    for (size_t i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < count; i++) {
+        const rd_kafka_topic_partition_t *found =
+            rd_kafka_topic_partition_list_find(list, topic, partitions[i]);
+        code = found == NULL || found->offset < 0 ? RD_KAFKA_RESP_ERR__TIMED_OUT : found->err;
+        ret_offsets[i] = code == RD_KAFKA_RESP_ERR_NO_ERROR ? found->offset : 0;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return status_of(code);
+}
+
+/* ---- the reader ---- */
+
+enum qn_status kafka_read(struct kafka *kafka, const char *topic, int32_t partition, int64_t offset,
+                          struct qn_error *error)
+{
+    struct reading *at = calloc(1, sizeof *at);
+
+    if (at != NULL)
+        at->topic = rd_kafka_topic_new(kafka->handle, topic, NULL);
+    if (at == NULL || at->topic == NULL) {
+        free(at);
+        return error_set(error, QN_STATUS_NO_MEMORY, "read %s", topic);
+    }
+    if (rd_kafka_consume_start_queue(at->topic, partition, offset, kafka->queue) != 0) {
+        rd_kafka_resp_err_t code = rd_kafka_last_error();
+        rd_kafka_topic_destroy(at->topic);
+        free(at);
+        return error_set(error, QN_STATUS_UNAVAILABLE, "read %s, partition %d: %s", topic,
+                         (int)partition, rd_kafka_err2str(code));
+    }
+    at->partition = partition;
+    at->next = kafka->readings;
+    kafka->readings = at;
+    return QN_STATUS_OK;
+}
+
+enum qn_status kafka_read_again(struct kafka *kafka, const char *topic, int32_t partition)
+{
+    for (const struct reading *at = kafka->readings; at != NULL; at = at->next)
+        if (at->partition == partition && strcmp(rd_kafka_topic_name(at->topic), topic) == 0)
+            return status_of(
+                rd_kafka_seek(at->topic, partition, RD_KAFKA_OFFSET_BEGINNING, SEEK_MS));
+    return QN_STATUS_NOT_FOUND;
+}
+
+bool kafka_receive(struct kafka *kafka, int ms,
+                   void (*on_record)(void *owner, const struct kafka_record *record), void *owner)
+{
+    rd_kafka_message_t *message = rd_kafka_consume_queue(kafka->queue, ms);
+
+    (void)rd_kafka_poll(kafka->handle, 0); /* trouble */
+    if (message == NULL)
+        return false;
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        on_message_error(kafka, message);
+    else
+        on_record(owner, &(struct kafka_record){.topic = rd_kafka_topic_name(message->rkt),
+                                                .key = message->key,
+                                                .key_bytes = message->key_len,
+                                                .bytes = message->payload,
+                                                .size = message->len});
+    rd_kafka_message_destroy(message);
+    return true;
+}
+
+/* ---- the administrator ---- */
+
+/* The answer to a call of the administrator; destroying none is fine. */
+static enum qn_status await_answer(rd_kafka_queue_t *queue, rd_kafka_event_t **ret_answer)
+{
+    *ret_answer = rd_kafka_queue_poll(queue, ADMIN_MS);
+    rd_kafka_queue_destroy(queue);
+    return *ret_answer == NULL ? QN_STATUS_TIMEOUT : status_of(rd_kafka_event_error(*ret_answer));
+}
+
+static rd_kafka_NewTopic_t *new_topic(const struct kafka_new_topic *topic, int replication)
+{
+    char text[TEXT_BYTES_MAX];
+    rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(
+        topic->name, topic->partitions, replication > 0 ? replication : -1, text, sizeof text);
+
+    CHECK(made != NULL);
+    for (size_t i = 0; i < topic->settings_count; i++)
+        (void)rd_kafka_NewTopic_set_config(made, topic->settings[i].name, topic->settings[i].value);
+    return made;
+}
+
+enum qn_status kafka_topics_make(struct kafka *kafka, const struct kafka_new_topic *topics,
+                                 size_t count, int replication, const struct kafka_admin *admin)
+{
+    rd_kafka_NewTopic_t *wanted[KAFKA_TOPICS_MAX];
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka->handle);
+    rd_kafka_event_t *answer;
+    size_t results_count;
+
+    CHECK(count <= KAFKA_TOPICS_MAX);
+    for (size_t i = 0; i < count; i++)
+        wanted[i] = new_topic(&topics[i], replication);
+    rd_kafka_CreateTopics(kafka->handle, wanted, count, NULL, queue);
+    enum qn_status status = await_answer(queue, &answer);
+    if (status == QN_STATUS_OK) {
+        const rd_kafka_topic_result_t **results = rd_kafka_CreateTopics_result_topics(
+            rd_kafka_event_CreateTopics_result(answer), &results_count);
+        for (size_t i = 0; i < results_count; i++)
+            admin->on_topic(admin->owner, rd_kafka_topic_result_name(results[i]),
+                            status_of(rd_kafka_topic_result_error(results[i])),
+                            rd_kafka_topic_result_error_string(results[i]));
+    }
+    rd_kafka_NewTopic_destroy_array(wanted, count);
+    rd_kafka_event_destroy(answer);
+    return status;
+}
+
+static void describe_one(const rd_kafka_ConfigResource_t *topic, const struct kafka_admin *admin)
+{
+    size_t entries_count;
+    const char *name = rd_kafka_ConfigResource_name(topic);
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(topic, &entries_count);
+
+    admin->on_topic(admin->owner, name, status_of(rd_kafka_ConfigResource_error(topic)),
+                    rd_kafka_ConfigResource_error_string(topic));
+    for (size_t i = 0; i < entries_count; i++)
+        if (rd_kafka_ConfigEntry_value(entries[i]) != NULL)
+            admin->on_setting(admin->owner, name, rd_kafka_ConfigEntry_name(entries[i]),
+                              rd_kafka_ConfigEntry_value(entries[i]));
+}
+
+enum qn_status kafka_topics_describe(struct kafka *kafka, const char *const *topics, size_t count,
+                                     const struct kafka_admin *admin)
+{
+    rd_kafka_ConfigResource_t *asked[KAFKA_TOPICS_MAX];
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka->handle);
+    rd_kafka_event_t *answer;
+    size_t results_count;
+
+    CHECK(count <= KAFKA_TOPICS_MAX);
+    for (size_t i = 0; i < count; i++)
+        asked[i] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topics[i]);
+    rd_kafka_DescribeConfigs(kafka->handle, asked, count, NULL, queue);
+    enum qn_status status = await_answer(queue, &answer);
+    if (status == QN_STATUS_OK) {
+        const rd_kafka_ConfigResource_t **results = rd_kafka_DescribeConfigs_result_resources(
+            rd_kafka_event_DescribeConfigs_result(answer), &results_count);
+        for (size_t i = 0; i < results_count; i++)
+            describe_one(results[i], admin);
+    }
+    rd_kafka_ConfigResource_destroy_array(asked, count);
+    rd_kafka_event_destroy(answer);
+    return status;
+}

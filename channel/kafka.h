@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * librdkafka as we use it: one handle that produces, one that reads partitions assigned by hand,
+ * and what an administrator asks. kafka.c is the only file that includes the library; the rules of
+ * the transport are in transport_kafka.c. Times are milliseconds; a call with one blocks at most
+ * about that long. */
+#ifndef CHANNEL_KAFKA_H
+#define CHANNEL_KAFKA_H
+
+#include "channel/kafka_options.h"
+
+enum { KAFKA_TOPICS_MAX = 8 /* of one cluster: TOPIC_KINDS */ };
+
+struct kafka;
+
+/* Trouble, for people; called by whoever polls the handle. */
+enum kafka_trouble_kind {
+    KAFKA_PASSING,
+    KAFKA_REFUSED, /* the broker does not let us in, or not do that: topic says to what, or NULL */
+    KAFKA_DOWN,    /* no broker is reachable */
+    KAFKA_FATAL,   /* the handle sends nothing any more */
+};
+
+struct kafka_trouble {
+    void (*on_trouble)(void *owner, enum kafka_trouble_kind kind, const char *topic,
+                       const char *text);
+    void *owner;
+};
+
+/* name: shown by the broker. CONFIG: a property of the file is unknown or has a bad value. */
+enum qn_status kafka_open(enum kafka_role role, const struct kafka_options *options,
+                          const char *name, const struct kafka_trouble *trouble,
+                          struct kafka **ret_kafka, struct qn_error *error);
+/* Sends what is queued within flush_ms, forgets the rest. NULL is fine. */
+void kafka_close(struct kafka *kafka, int flush_ms);
+
+/* Ends the poll or receive that waits or comes next; any thread. */
+void kafka_wake(struct kafka *kafka);
+/* Whether a broker answers. */
+bool kafka_reach(struct kafka *kafka, int ms);
+/* NOT_FOUND: there is no such topic. */
+enum qn_status kafka_partitions(struct kafka *kafka, const char *topic, int ms, int32_t *ret_count);
+
+/* ---- the producer ---- */
+
+/* To partition topic_partition(number, count) (channel/topic.h), count as the broker says by then.
+ * Copies; any thread. BUSY: the queue is full. UNAVAILABLE: the handle is fatally broken. */
+enum qn_status kafka_produce(struct kafka *kafka, const char *topic, const char *key,
+                             int64_t number, const void *bytes, size_t size);
+/* Serves trouble for ms. */
+void kafka_poll(struct kafka *kafka, int ms);
+/* Waits until what was produced is with the broker. */
+enum qn_status kafka_flush(struct kafka *kafka, int ms);
+/* offsets[i]: of the record that partitions[i] gets next. */
+enum qn_status kafka_ends(struct kafka *kafka, const char *topic, const int32_t *partitions,
+                          size_t count, int64_t *ret_offsets);
+
+/* ---- the reader ---- */
+
+enum { KAFKA_BEGINNING = -2 /* as an offset */ };
+
+/* Once per partition. */
+enum qn_status kafka_read(struct kafka *kafka, const char *topic, int32_t partition, int64_t offset,
+                          struct qn_error *error);
+/* A partition that is being read, from its beginning again. */
+enum qn_status kafka_read_again(struct kafka *kafka, const char *topic, int32_t partition);
+
+struct kafka_record {
+    const char *topic;
+    const void *key, *bytes;
+    size_t key_bytes, size;
+};
+/* Waits at most ms for a record, calls on_record, returns. False: there was none. */
+bool kafka_receive(struct kafka *kafka, int ms,
+                   void (*on_record)(void *owner, const struct kafka_record *record), void *owner);
+
+/* ---- the administrator ---- */
+
+struct kafka_setting {
+    const char *name, *value;
+};
+
+struct kafka_new_topic {
+    const char *name;
+    int32_t partitions;
+    const struct kafka_setting *settings;
+    size_t settings_count;
+};
+
+/* Results of the two calls, topic by topic, in no order. CONFLICT: it exists already. */
+struct kafka_admin {
+    void (*on_topic)(void *owner, const char *topic, enum qn_status status, const char *text);
+    void (*on_setting)(void *owner, const char *topic, const char *name, const char *value);
+    void *owner;
+};
+
+/* replication 0: the broker's default. */
+enum qn_status kafka_topics_make(struct kafka *kafka, const struct kafka_new_topic *topics,
+                                 size_t count, int replication, const struct kafka_admin *admin);
+enum qn_status kafka_topics_describe(struct kafka *kafka, const char *const *topics, size_t count,
+                                     const struct kafka_admin *admin);
+
+#endif

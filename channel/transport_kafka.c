@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The transport on Kafka: subjects are places in eight topics (topic.h), partitions are assigned by
+ * hand, wildcards are ours (fanout.h). The library itself is behind kafka.h.
+ *
+ * Two handles: a producer and a reader, each with a thread of ours. The keeper serves the
+ * producer's trouble and puts a new handle in the place of one that is fatally broken (what was
+ * queued in it is lost, as it may be). The listener takes records one by one and calls handlers. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "channel/transport_kafka_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { POLL_MS = 500, REACH_MS = 1000, FLUSH_MS = 2000, CONNECT_PAUSE_MS = 20 };
+
+static uint64_t now_ms(void)
+{
+    struct clock clock = clock_monotonic();
+
+    return clock_now_ms(&clock);
+}
+
+/* ---- the threads ---- */
+
+static void on_trouble(void *owner, bool is_fatal, bool is_down, const char *text)
+{
+    struct kafka_transport *transport = owner;
+
+    LOG_DEBUG("bus", "%s", text);
+    atomic_fetch_add(&transport->troubles_total, 1);
+    if (is_fatal)
+        atomic_store(&transport->broken, true);
+    if (is_down)
+        atomic_store(&transport->connected, false);
+    (void)pthread_mutex_lock(&transport->trouble_lock);
+    (void)snprintf(transport->trouble, sizeof transport->trouble, "%s", text);
+    (void)pthread_mutex_unlock(&transport->trouble_lock);
+}
+
+static enum qn_status open_handle(struct kafka_transport *transport, enum kafka_role role,
+                                  struct kafka **ret_kafka, struct qn_error *error)
+{
+    struct kafka_trouble trouble = {.on_trouble = on_trouble, .owner = transport};
+
+    return kafka_open(role, &transport->options, transport->name, &trouble, ret_kafka, error);
+}
+
+static void replace_producer(struct kafka_transport *transport)
+{
+    struct kafka *fresh, *old = transport->producer;
+
+    if (open_handle(transport, KAFKA_PRODUCER, &fresh, NULL) != QN_STATUS_OK)
+        return; /* tried again at the next turn */
+    LOG_DEBUG("bus", "a new producer in the place of a broken one");
+    (void)pthread_rwlock_wrlock(&transport->lock);
+    transport->producer = fresh;
+    atomic_store(&transport->broken, false);
+    (void)pthread_rwlock_unlock(&transport->lock);
+    kafka_close(old, 0);
+}
+
+static void *keep(void *owner)
+{
+    struct kafka_transport *transport = owner;
+
+    while (!atomic_load(&transport->stop)) {
+        kafka_poll(transport->producer, POLL_MS);
+        if (atomic_load(&transport->broken))
+            replace_producer(transport);
+        if (!atomic_load(&transport->connected) && kafka_reach(transport->producer, REACH_MS))
+            atomic_store(&transport->connected, true);
+    }
+    return NULL;
+}
+
+static void on_record(void *owner, const struct kafka_record *record)
+{
+    struct kafka_transport *transport = owner;
+    struct subject subject;
+
+    if (!topic_subject_of(record->topic, record->key, record->key_bytes, &subject) ||
+        fanout_deliver(&transport->fanout, subject.text, record->bytes, record->size) == 0)
+        atomic_fetch_add_explicit(&transport->skipped_total, 1, memory_order_relaxed);
+}
+
+static void *listen_to(void *owner)
+{
+    struct kafka_transport *transport = owner;
+
+    while (!atomic_load(&transport->stop))
+        (void)kafka_receive(transport->reader, POLL_MS, on_record, transport);
+    return NULL;
+}
+
+/* ---- publishing ---- */
+
+/* False: the topic is not known yet. */
+static bool publish_to_known(struct kafka_transport *transport, const struct topic_place *place,
+                             const void *bytes, size_t size, enum qn_status *ret_status)
+{
+    (void)pthread_rwlock_rdlock(&transport->lock);
+    const struct known_topic *topic = kafka_topic_find(transport, place->topic.text);
+    bool is_known = topic != NULL && topic->status == QN_STATUS_OK;
+    if (is_known)
+        *ret_status = kafka_produce(transport->producer, place->topic.text, place->key,
+                                    place->number, bytes, size);
+    (void)pthread_rwlock_unlock(&transport->lock);
+    return is_known;
+}
+
+static enum qn_status kafka_publish(void *self, const char *subject, const char *reply_subject,
+                                    const void *bytes, size_t size)
+{
+    struct kafka_transport *transport = self;
+    struct topic_place place, reply;
+    enum qn_status status = QN_STATUS_UNAVAILABLE;
+
+    if (size > LIMIT_MESSAGE_BYTES_MAX || !topic_place_of(subject, &place) ||
+        (reply_subject != NULL && !topic_place_of(reply_subject, &reply)))
+        return QN_STATUS_INVALID;
+    if (publish_to_known(transport, &place, bytes, size, &status))
+        return status;
+    (void)pthread_mutex_lock(&transport->subscribing);
+    (void)kafka_topic_look_up(transport, place.topic.text);
+    (void)pthread_mutex_unlock(&transport->subscribing);
+    (void)publish_to_known(transport, &place, bytes, size, &status);
+    return status;
+}
+
+/* ---- the rest ---- */
+
+static size_t kafka_max_payload(void *self)
+{
+    (void)self;
+    return LIMIT_MESSAGE_BYTES_MAX;
+}
+
+static bool kafka_is_connected(void *self)
+{
+    struct kafka_transport *transport = self;
+
+    return atomic_load(&transport->connected);
+}
+
+static void transport_free(struct kafka_transport *transport)
+{
+    kafka_topics_free(transport);
+    fanout_done(&transport->fanout);
+    kafka_options_done(&transport->options);
+    (void)pthread_rwlock_destroy(&transport->lock);
+    (void)pthread_mutex_destroy(&transport->subscribing);
+    (void)pthread_mutex_destroy(&transport->trouble_lock);
+    free(transport);
+}
+
+static void kafka_close_transport(void *self)
+{
+    struct kafka_transport *transport = self;
+
+    atomic_store(&transport->stop, true);
+    kafka_wake(transport->reader);
+    (void)pthread_join(transport->listener, NULL);
+    (void)pthread_rwlock_rdlock(&transport->lock); /* or the keeper replaces it meanwhile */
+    kafka_wake(transport->producer);
+    (void)pthread_rwlock_unlock(&transport->lock);
+    (void)pthread_join(transport->keeper, NULL);
+    LOG_DEBUG("bus", "closed: %lu troubles, %lu records skipped",
+              (unsigned long)transport->troubles_total, (unsigned long)transport->skipped_total);
+    kafka_close(transport->producer, atomic_load(&transport->connected) ? FLUSH_MS : 0);
+    kafka_close(transport->reader, 0);
+    transport_free(transport);
+}
+
+static const struct transport_ops ops = {
+    .name = "kafka",
+    .publish = kafka_publish,
+    .subscribe = kafka_subscribe,
+    .max_payload = kafka_max_payload,
+    .is_connected = kafka_is_connected,
+    .close = kafka_close_transport,
+};
+
+/* ---- opening ---- */
+
+static struct kafka_transport *transport_new(const char *name)
+{
+    struct kafka_transport *transport = calloc(1, sizeof *transport);
+
+    if (transport == NULL)
+        return NULL;
+    (void)snprintf(transport->name, sizeof transport->name, "%s", name);
+    (void)pthread_rwlock_init(&transport->lock, NULL);
+    (void)pthread_mutex_init(&transport->subscribing, NULL);
+    (void)pthread_mutex_init(&transport->trouble_lock, NULL);
+    return transport;
+}
+
+static enum qn_status start_threads(struct kafka_transport *transport, struct qn_error *error)
+{
+    enum qn_status status =
+        thread_start(&transport->keeper, "kafka-keeper", keep, transport, error);
+
+    if (status != QN_STATUS_OK)
+        return status;
+    status = thread_start(&transport->listener, "kafka-listener", listen_to, transport, error);
+    if (status == QN_STATUS_OK)
+        return status;
+    atomic_store(&transport->stop, true);
+    kafka_wake(transport->producer);
+    (void)pthread_join(transport->keeper, NULL);
+    return status;
+}
+
+/* The keeper finds the broker, or what is in the way. */
+static enum qn_status await_broker(struct kafka_transport *transport, uint64_t connect_ms,
+                                   struct qn_error *error)
+{
+    uint64_t deadline_ms = now_ms() + connect_ms;
+
+    while (!atomic_load(&transport->connected) && now_ms() < deadline_ms)
+        clock_nap_us(CONNECT_PAUSE_MS * 1000);
+    if (atomic_load(&transport->connected))
+        return QN_STATUS_OK;
+    (void)pthread_mutex_lock(&transport->trouble_lock);
+    (void)error_set(error, QN_STATUS_UNAVAILABLE, "bus: connect to kafka://%.80s: %s",
+                    transport->options.servers,
+                    *transport->trouble != '\0' ? transport->trouble : "no answer");
+    (void)pthread_mutex_unlock(&transport->trouble_lock);
+    return QN_STATUS_UNAVAILABLE;
+}
+
+enum qn_status transport_kafka_open(const char *url, const char *name, uint64_t connect_ms,
+                                    struct transport *ret_transport, struct qn_error *error)
+{
+    struct kafka_transport *transport = transport_new(name);
+
+    if (transport == NULL)
+        return error_set(error, QN_STATUS_NO_MEMORY, "bus: open");
+    enum qn_status status = kafka_options_read(url, &transport->options, error);
+    if (status == QN_STATUS_OK)
+        status = open_handle(transport, KAFKA_PRODUCER, &transport->producer, error);
+    if (status == QN_STATUS_OK)
+        status = open_handle(transport, KAFKA_READER, &transport->reader, error);
+    if (status == QN_STATUS_OK)
+        status = start_threads(transport, error);
+    if (status != QN_STATUS_OK) {
+        kafka_close(transport->producer, 0);
+        kafka_close(transport->reader, 0);
+        transport_free(transport);
+        return status;
+    }
+    status = await_broker(transport, connect_ms, error);
+    if (status != QN_STATUS_OK) {
+        kafka_close_transport(transport);
+        return status;
+    }
+    *ret_transport = (struct transport){.ops = &ops, .self = transport};
+    return QN_STATUS_OK;
+}
