@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What matters about librdkafka 2.0.2:
  *
- * - linger 0, or every message waits 5 ms. Only failed deliveries are reported: one wake-up less.
  * - The partition is chosen by a callback of the library, which waits for the topic's metadata
  *   itself: producing never blocks, and the count of partitions is always the broker's.
  * - Readers use the old consumer interface (consume_start_queue): partitions may be added at any
@@ -40,36 +39,31 @@ struct reading {
 
 static_assert(sizeof(void *) >= sizeof(int64_t), "a message's opaque carries the number");
 
+static const struct {
+    rd_kafka_resp_err_t code;
+    enum qn_status status;
+} statuses[] = {
+    {RD_KAFKA_RESP_ERR_NO_ERROR, QN_STATUS_OK},
+    {RD_KAFKA_RESP_ERR__QUEUE_FULL, QN_STATUS_BUSY},
+    {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, QN_STATUS_INVALID},
+    {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, QN_STATUS_NOT_FOUND},
+    {RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, QN_STATUS_NOT_FOUND},
+    {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, QN_STATUS_NOT_FOUND},
+    {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, QN_STATUS_NOT_PERMITTED},
+    {RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, QN_STATUS_NOT_PERMITTED},
+    {RD_KAFKA_RESP_ERR__AUTHENTICATION, QN_STATUS_NOT_PERMITTED},
+    {RD_KAFKA_RESP_ERR__TIMED_OUT, QN_STATUS_TIMEOUT},
+    {RD_KAFKA_RESP_ERR__TRANSPORT, QN_STATUS_TIMEOUT},
+    {RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, QN_STATUS_CONFLICT},
+};
+
 static enum qn_status status_of(rd_kafka_resp_err_t code)
 {
-    switch (code) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR:
-        return QN_STATUS_OK;
-    case RD_KAFKA_RESP_ERR__QUEUE_FULL:
-        return QN_STATUS_BUSY;
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-    case RD_KAFKA_RESP_ERR__INVALID_ARG:
-        return QN_STATUS_INVALID;
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-        return QN_STATUS_NOT_FOUND;
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-        return QN_STATUS_NOT_PERMITTED;
-    case RD_KAFKA_RESP_ERR__TIMED_OUT:
-    case RD_KAFKA_RESP_ERR__TRANSPORT:
-        return QN_STATUS_TIMEOUT;
-    case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS:
-        return QN_STATUS_CONFLICT;
-    default:
-        return QN_STATUS_UNAVAILABLE;
-    }
+    for (size_t i = 0; i < COUNT_OF(statuses); i++)
+        if (statuses[i].code == code)
+            return statuses[i].status;
+    return QN_STATUS_UNAVAILABLE;
 }
-
-/* ---- callbacks ---- */
 
 static void on_log(const rd_kafka_t *handle, int level, const char *facility, const char *text)
 {
@@ -80,14 +74,9 @@ static void on_log(const rd_kafka_t *handle, int level, const char *facility, co
 
 static enum kafka_trouble_kind trouble_kind(rd_kafka_resp_err_t code)
 {
-    switch (code) {
-    case RD_KAFKA_RESP_ERR__FATAL:
-        return KAFKA_FATAL;
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-        return KAFKA_DOWN;
-    default:
-        return status_of(code) == QN_STATUS_NOT_PERMITTED ? KAFKA_REFUSED : KAFKA_PASSING;
-    }
+    if (code == RD_KAFKA_RESP_ERR__FATAL || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        return code == RD_KAFKA_RESP_ERR__FATAL ? KAFKA_FATAL : KAFKA_DOWN;
+    return status_of(code) == QN_STATUS_NOT_PERMITTED ? KAFKA_REFUSED : KAFKA_PASSING;
 }
 
 static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opaque)
@@ -103,17 +92,14 @@ static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opa
 }
 
 /* A record that was not delivered, or a fetch that failed. */
-static void on_message_error(struct kafka *kafka, const rd_kafka_message_t *message)
+static void on_failed(rd_kafka_t *handle, const rd_kafka_message_t *message, void *opaque)
 {
+    struct kafka *kafka = opaque;
+
+    (void)handle;
     kafka->trouble.on_trouble(kafka->trouble.owner, trouble_kind(message->err),
                               message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : NULL,
                               rd_kafka_err2str(message->err));
-}
-
-static void on_lost(rd_kafka_t *handle, const rd_kafka_message_t *message, void *opaque)
-{
-    (void)handle;
-    on_message_error(opaque, message);
 }
 
 static int32_t choose_partition(const rd_kafka_topic_t *topic, const void *key, size_t key_bytes,
@@ -134,15 +120,11 @@ static enum qn_status set_properties(rd_kafka_conf_t *conf, const char *path,
 {
     char text[TEXT_BYTES_MAX];
 
-    for (size_t i = 0; i < count; i++) {
-        rd_kafka_conf_res_t result =
-            rd_kafka_conf_set(conf, properties[i].name, properties[i].value, text, sizeof text);
-        if (result != RD_KAFKA_CONF_OK)
-            return error_set(error, QN_STATUS_CONFIG, "bus: %s:%u: %s: %s", path,
-                             properties[i].line, properties[i].name,
-                             result == RD_KAFKA_CONF_UNKNOWN ? "no property of librdkafka"
-                                                             : "a bad value");
-    }
+    for (size_t i = 0; i < count; i++)
+        if (rd_kafka_conf_set(conf, properties[i].name, properties[i].value, text, sizeof text) !=
+            RD_KAFKA_CONF_OK)
+            return error_set(error, QN_STATUS_CONFIG, "bus: %s:%u: %.160s", path,
+                             properties[i].line, text);
     return QN_STATUS_OK;
 }
 
@@ -158,12 +140,10 @@ static rd_kafka_conf_t *conf_new(enum kafka_role role, const struct kafka_option
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);
     if (role == KAFKA_PRODUCER)
-        rd_kafka_conf_set_dr_msg_cb(conf, on_lost);
-    const struct kafka_property servers = {"bootstrap.servers", options->servers, 0};
+        rd_kafka_conf_set_dr_msg_cb(conf, on_failed);
     size_t defaults_count;
     const struct kafka_property *defaults = kafka_defaults(role, &defaults_count);
     if (set_properties(conf, "defaults", defaults, defaults_count, error) == QN_STATUS_OK &&
-        set_properties(conf, "url", &servers, 1, error) == QN_STATUS_OK &&
         set_properties(conf, options->path, options->properties, options->properties_count,
                        error) == QN_STATUS_OK)
         return conf;
@@ -175,13 +155,13 @@ enum qn_status kafka_open(enum kafka_role role, const struct kafka_options *opti
                           const char *name, const struct kafka_trouble *trouble,
                           struct kafka **ret_kafka, struct qn_error *error)
 {
-    char text[TEXT_BYTES_MAX] = "";
-    struct kafka *kafka = calloc(1, sizeof *kafka);
+    char text[TEXT_BYTES_MAX];
     rd_kafka_conf_t *conf = conf_new(role, options, error);
 
-    CHECK(kafka != NULL);
     if (conf == NULL)
-        goto refused;
+        return QN_STATUS_CONFIG;
+    struct kafka *kafka = calloc(1, sizeof *kafka);
+    CHECK(kafka != NULL);
     kafka->trouble = *trouble;
     rd_kafka_conf_set_opaque(conf, kafka);
     (void)rd_kafka_conf_set(conf, "client.id", name, text, sizeof text);
@@ -189,16 +169,13 @@ enum qn_status kafka_open(enum kafka_role role, const struct kafka_options *opti
                                  conf, text, sizeof text);
     if (kafka->handle == NULL) {
         rd_kafka_conf_destroy(conf);
-        (void)error_set(error, QN_STATUS_CONFIG, "bus: %s: %.180s", options->servers, text);
-        goto refused;
+        free(kafka);
+        return error_set(error, QN_STATUS_CONFIG, "bus: %s: %.180s", options->servers, text);
     }
     kafka->queue = role == KAFKA_PRODUCER ? rd_kafka_queue_get_main(kafka->handle)
                                           : rd_kafka_queue_new(kafka->handle);
     *ret_kafka = kafka;
     return QN_STATUS_OK;
-refused:
-    free(kafka);
-    return QN_STATUS_CONFIG;
 }
 
 void kafka_close(struct kafka *kafka, int flush_ms)
@@ -225,32 +202,35 @@ void kafka_wake(struct kafka *kafka)
     rd_kafka_queue_yield(kafka->queue);
 }
 
+static rd_kafka_resp_err_t ask_metadata(struct kafka *kafka, rd_kafka_topic_t *topic, int ms,
+                                        int32_t *ret_partitions)
+{
+    const struct rd_kafka_metadata *found;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(kafka->handle, 0, topic, &found, ms);
+
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return code;
+    for (int i = 0; i < found->topic_cnt && topic != NULL; i++) {
+        code = found->topics[i].err;
+        *ret_partitions = found->topics[i].partition_cnt;
+    }
+    rd_kafka_metadata_destroy(found);
+    return code;
+}
+
 bool kafka_reach(struct kafka *kafka, int ms)
 {
-    const struct rd_kafka_metadata *found = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(kafka->handle, 0, NULL, &found, ms);
-
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        rd_kafka_metadata_destroy(found);
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR;
+    return ask_metadata(kafka, NULL, ms, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 enum qn_status kafka_partitions(struct kafka *kafka, const char *topic, int ms, int32_t *ret_count)
 {
     rd_kafka_topic_t *handle = rd_kafka_topic_new(kafka->handle, topic, NULL);
-    const struct rd_kafka_metadata *found = NULL;
 
-    if (handle == NULL)
-        return QN_STATUS_INVALID;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(kafka->handle, 0, handle, &found, ms);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        code =
-            found->topic_cnt == 1 ? found->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-        *ret_count = found->topic_cnt == 1 ? found->topics[0].partition_cnt : 0;
-        rd_kafka_metadata_destroy(found);
-    }
+    CHECK(handle != NULL);
+    enum qn_status status = status_of(ask_metadata(kafka, handle, ms, ret_count));
     rd_kafka_topic_destroy(handle);
-    return status_of(code);
+    return status;
 }
 
 /* ---- the producer ---- */
@@ -287,8 +267,8 @@ enum qn_status kafka_ends(struct kafka *kafka, const char *topic, const int32_t 
     for (size_t i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < count; i++) {
         const rd_kafka_topic_partition_t *found =
             rd_kafka_topic_partition_list_find(list, topic, partitions[i]);
-        code = found == NULL || found->offset < 0 ? RD_KAFKA_RESP_ERR__TIMED_OUT : found->err;
-        ret_offsets[i] = code == RD_KAFKA_RESP_ERR_NO_ERROR ? found->offset : 0;
+        code = found->offset < 0 ? RD_KAFKA_RESP_ERR__TIMED_OUT : found->err;
+        ret_offsets[i] = found->offset;
     }
     rd_kafka_topic_partition_list_destroy(list);
     return status_of(code);
@@ -296,37 +276,21 @@ enum qn_status kafka_ends(struct kafka *kafka, const char *topic, const int32_t 
 
 /* ---- the reader ---- */
 
-enum qn_status kafka_read(struct kafka *kafka, const char *topic, int32_t partition, int64_t offset,
-                          struct qn_error *error)
-{
-    struct reading *at = calloc(1, sizeof *at);
-
-    if (at != NULL)
-        at->topic = rd_kafka_topic_new(kafka->handle, topic, NULL);
-    if (at == NULL || at->topic == NULL) {
-        free(at);
-        return error_set(error, QN_STATUS_NO_MEMORY, "read %s", topic);
-    }
-    if (rd_kafka_consume_start_queue(at->topic, partition, offset, kafka->queue) != 0) {
-        rd_kafka_resp_err_t code = rd_kafka_last_error();
-        rd_kafka_topic_destroy(at->topic);
-        free(at);
-        return error_set(error, QN_STATUS_UNAVAILABLE, "read %s, partition %d: %s", topic,
-                         (int)partition, rd_kafka_err2str(code));
-    }
-    at->partition = partition;
-    at->next = kafka->readings;
-    kafka->readings = at;
-    return QN_STATUS_OK;
-}
-
-enum qn_status kafka_read_again(struct kafka *kafka, const char *topic, int32_t partition)
+enum qn_status kafka_read(struct kafka *kafka, const char *topic, int32_t partition, int64_t offset)
 {
     for (const struct reading *at = kafka->readings; at != NULL; at = at->next)
         if (at->partition == partition && strcmp(rd_kafka_topic_name(at->topic), topic) == 0)
-            return status_of(
-                rd_kafka_seek(at->topic, partition, RD_KAFKA_OFFSET_BEGINNING, SEEK_MS));
-    return QN_STATUS_NOT_FOUND;
+            return status_of(rd_kafka_seek(at->topic, partition, offset, SEEK_MS));
+    struct reading *at = calloc(1, sizeof *at);
+    CHECK(at != NULL);
+    at->topic = rd_kafka_topic_new(kafka->handle, topic, NULL);
+    CHECK(at->topic != NULL);
+    at->partition = partition;
+    at->next = kafka->readings;
+    kafka->readings = at;
+    /* Fails only for what is none or is started already: a bug of ours. */
+    CHECK(rd_kafka_consume_start_queue(at->topic, partition, offset, kafka->queue) == 0);
+    return QN_STATUS_OK;
 }
 
 bool kafka_receive(struct kafka *kafka, int ms,
@@ -338,7 +302,7 @@ bool kafka_receive(struct kafka *kafka, int ms,
     if (message == NULL)
         return false;
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        on_message_error(kafka, message);
+        on_failed(kafka->handle, message, kafka);
     else
         on_record(owner, &(struct kafka_record){.topic = rd_kafka_topic_name(message->rkt),
                                                 .key = message->key,
@@ -349,9 +313,9 @@ bool kafka_receive(struct kafka *kafka, int ms,
     return true;
 }
 
-/* ---- the administrator ---- */
+/* ---- the administrator: at most KAFKA_TOPICS_MAX topics ---- */
 
-/* The answer to a call of the administrator; destroying none is fine. */
+/* Destroying no answer is fine. */
 static enum qn_status await_answer(rd_kafka_queue_t *queue, rd_kafka_event_t **ret_answer)
 {
     *ret_answer = rd_kafka_queue_poll(queue, ADMIN_MS);
@@ -361,9 +325,8 @@ static enum qn_status await_answer(rd_kafka_queue_t *queue, rd_kafka_event_t **r
 
 static rd_kafka_NewTopic_t *new_topic(const struct kafka_new_topic *topic, int replication)
 {
-    char text[TEXT_BYTES_MAX];
-    rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(
-        topic->name, topic->partitions, replication > 0 ? replication : -1, text, sizeof text);
+    rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(topic->name, topic->partitions,
+                                                      replication > 0 ? replication : -1, NULL, 0);
 
     CHECK(made != NULL);
     for (size_t i = 0; i < topic->settings_count; i++)
@@ -379,7 +342,6 @@ enum qn_status kafka_topics_make(struct kafka *kafka, const struct kafka_new_top
     rd_kafka_event_t *answer;
     size_t results_count;
 
-    CHECK(count <= KAFKA_TOPICS_MAX);
     for (size_t i = 0; i < count; i++)
         wanted[i] = new_topic(&topics[i], replication);
     rd_kafka_CreateTopics(kafka->handle, wanted, count, NULL, queue);
@@ -399,15 +361,13 @@ enum qn_status kafka_topics_make(struct kafka *kafka, const struct kafka_new_top
 
 static void describe_one(const rd_kafka_ConfigResource_t *topic, const struct kafka_admin *admin)
 {
-    size_t entries_count;
-    const char *name = rd_kafka_ConfigResource_name(topic);
-    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(topic, &entries_count);
+    size_t count;
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(topic, &count);
 
-    admin->on_topic(admin->owner, name, status_of(rd_kafka_ConfigResource_error(topic)),
-                    rd_kafka_ConfigResource_error_string(topic));
-    for (size_t i = 0; i < entries_count; i++)
+    for (size_t i = 0; i < count; i++)
         if (rd_kafka_ConfigEntry_value(entries[i]) != NULL)
-            admin->on_setting(admin->owner, name, rd_kafka_ConfigEntry_name(entries[i]),
+            admin->on_setting(admin->owner, rd_kafka_ConfigResource_name(topic),
+                              rd_kafka_ConfigEntry_name(entries[i]),
                               rd_kafka_ConfigEntry_value(entries[i]));
 }
 
@@ -419,7 +379,6 @@ enum qn_status kafka_topics_describe(struct kafka *kafka, const char *const *top
     rd_kafka_event_t *answer;
     size_t results_count;
 
-    CHECK(count <= KAFKA_TOPICS_MAX);
     for (size_t i = 0; i < count; i++)
         asked[i] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topics[i]);
     rd_kafka_DescribeConfigs(kafka->handle, asked, count, NULL, queue);

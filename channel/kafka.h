@@ -58,11 +58,9 @@ enum qn_status kafka_ends(struct kafka *kafka, const char *topic, const int32_t 
 
 enum { KAFKA_BEGINNING = -2 /* as an offset */ };
 
-/* Once per partition. */
-enum qn_status kafka_read(struct kafka *kafka, const char *topic, int32_t partition, int64_t offset,
-                          struct qn_error *error);
-/* A partition that is being read, from its beginning again. */
-enum qn_status kafka_read_again(struct kafka *kafka, const char *topic, int32_t partition);
+/* One caller at a time. A partition that is being read is read from that offset again. */
+enum qn_status kafka_read(struct kafka *kafka, const char *topic, int32_t partition,
+                          int64_t offset);
 
 struct kafka_record {
     const char *topic;
@@ -86,7 +84,8 @@ struct kafka_new_topic {
     size_t settings_count;
 };
 
-/* Results of the two calls, topic by topic, in no order. CONFLICT: it exists already. */
+/* Results, in no order. on_topic: of making, CONFLICT: it exists already. on_setting: of
+ * describing; a topic that does not exist has none. */
 struct kafka_admin {
     void (*on_topic)(void *owner, const char *topic, enum qn_status status, const char *text);
     void (*on_setting)(void *owner, const char *topic, const char *name, const char *value);

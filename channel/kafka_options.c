@@ -137,6 +137,8 @@ enum qn_status kafka_options_read(const char *url, struct kafka_options *ret_opt
                          "bus: not kafka://host:port[,host:port...][?config=FILE]; a user and its "
                          "password are sasl.username and sasl.password in FILE");
     (void)snprintf(ret_options->servers, sizeof ret_options->servers, "%s", parsed.servers);
+    ret_options->properties[ret_options->properties_count++] =
+        (struct kafka_property){"bootstrap.servers", ret_options->servers, 0};
     const char *path = bus_url_parameter(&parsed, "config");
     if (path == NULL)
         return QN_STATUS_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A Kafka bus in one line: kafka://host:port[,host:port...][?config=FILE]. FILE holds properties of
- * librdkafka, one `name=value` a line; empty lines and lines that begin with # say nothing. Secrets go there:
- * the URL takes none. */
+ * librdkafka, one `name=value` a line; empty lines and lines that begin with # say nothing. Secrets
+ * go there: the URL takes none. */
 #ifndef CHANNEL_KAFKA_OPTIONS_H
 #define CHANNEL_KAFKA_OPTIONS_H
 
@@ -14,11 +14,12 @@ struct kafka_property {
     unsigned line;
 };
 
+/* Points into itself: not to be copied. */
 struct kafka_options {
     char servers[BUS_URL_BYTES]; /* host:port,host:port */
     char path[BUS_URL_BYTES];    /* of FILE; empty: none */
-    char *text;                    /* malloc: FILE, cut up; the properties point into it */
-    struct kafka_property properties[KAFKA_PROPERTIES_MAX];
+    char *text;                  /* malloc: FILE, cut up; the properties point into it */
+    struct kafka_property properties[KAFKA_PROPERTIES_MAX]; /* the first: bootstrap.servers */
     size_t properties_count;
 };
 

@@ -168,20 +168,16 @@ static enum qn_status part_plan(struct kafka_transport *transport,
 static enum qn_status part_read(struct kafka_transport *transport, const struct part *part,
                                 struct qn_error *error)
 {
-    const char *topic = part->topic->name.text;
-    enum qn_status status = QN_STATUS_OK;
-
-    for (size_t i = 0; status == QN_STATUS_OK && i < part->count; i++) {
-        int32_t partition = part->partitions[i];
-        int64_t offset = part->is_retained ? KAFKA_BEGINNING : part->offsets[i];
-        bool again = part->topic->is_read[partition];
-        if (again)
-            (void)kafka_read_again(transport->reader, topic, partition);
-        else
-            status = kafka_read(transport->reader, topic, partition, offset, error);
-        part->topic->is_read[partition] = status == QN_STATUS_OK;
+    for (size_t i = 0; i < part->count; i++) {
+        enum qn_status status =
+            kafka_read(transport->reader, part->topic->name.text, part->partitions[i],
+                       part->is_retained ? KAFKA_BEGINNING : part->offsets[i]);
+        if (status != QN_STATUS_OK)
+            return error_set(error, QN_STATUS_UNAVAILABLE, "bus: read topic %s: %s",
+                             part->topic->name.text, qn_status_text(status));
+        part->topic->is_read[part->partitions[i]] = true;
     }
-    return status;
+    return QN_STATUS_OK;
 }
 
 static enum qn_status subscribe_locked(struct kafka_transport *transport,

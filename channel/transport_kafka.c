@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "channel/transport_kafka_internal.h"
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,16 +26,33 @@ static uint64_t now_ms(void)
 
 /* ---- the threads ---- */
 
-static void on_trouble(void *owner, bool is_fatal, bool is_down, const char *text)
+/* The broker says no after the fact: kept with the topic until somebody asks. */
+static void note_refusal(struct kafka_transport *transport, const char *topic)
+{
+    if (topic == NULL) {
+        atomic_store(&transport->refused_ms, now_ms());
+        return;
+    }
+    (void)pthread_rwlock_rdlock(&transport->lock);
+    struct known_topic *known = kafka_topic_find(transport, topic);
+    if (known != NULL)
+        atomic_store(&known->refused_ms, now_ms());
+    (void)pthread_rwlock_unlock(&transport->lock);
+}
+
+static void on_trouble(void *owner, enum kafka_trouble_kind kind, const char *topic,
+                       const char *text)
 {
     struct kafka_transport *transport = owner;
 
-    LOG_DEBUG("bus", "%s", text);
+    LOG_DEBUG("bus", "%s%s%s", topic != NULL ? topic : "", topic != NULL ? ": " : "", text);
     atomic_fetch_add(&transport->troubles_total, 1);
-    if (is_fatal)
+    if (kind == KAFKA_FATAL)
         atomic_store(&transport->broken, true);
-    if (is_down)
+    if (kind == KAFKA_DOWN)
         atomic_store(&transport->connected, false);
+    if (kind == KAFKA_REFUSED)
+        note_refusal(transport, topic);
     (void)pthread_mutex_lock(&transport->trouble_lock);
     (void)snprintf(transport->trouble, sizeof transport->trouble, "%s", text);
     (void)pthread_mutex_unlock(&transport->trouble_lock);
@@ -132,6 +150,66 @@ static enum qn_status kafka_publish(void *self, const char *subject, const char 
 
 /* ---- the rest ---- */
 
+static enum qn_status kafka_transport_flush(void *self, uint64_t timeout_ms)
+{
+    struct kafka_transport *transport = self;
+
+    (void)pthread_rwlock_rdlock(&transport->lock); /* the producer stays */
+    enum qn_status status =
+        kafka_flush(transport->producer, timeout_ms < INT_MAX ? (int)timeout_ms : INT_MAX);
+    (void)pthread_rwlock_unlock(&transport->lock);
+    return status;
+}
+
+static bool is_lately(uint64_t at_ms, uint64_t within_ms)
+{
+    return at_ms > 0 && now_ms() - at_ms <= within_ms;
+}
+
+static enum qn_status kafka_refused(void *self, const char *subject, uint64_t within_ms,
+                                    struct qn_error *error)
+{
+    struct kafka_transport *transport = self;
+    struct topic_wanted wanted;
+    bool is_refused = false;
+
+    if (subject == NULL)
+        return !is_lately(atomic_load(&transport->refused_ms), within_ms)
+                   ? QN_STATUS_OK
+                   : error_set(error, QN_STATUS_NOT_PERMITTED,
+                               "the broker does not let us in: see sasl.* and ssl.* in %.100s",
+                               *transport->options.path != '\0' ? transport->options.path
+                                                                : "?config=FILE");
+    if (!topic_wanted_by(subject, &wanted))
+        return QN_STATUS_OK;
+    (void)pthread_rwlock_rdlock(&transport->lock);
+    for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++) {
+        struct topic_name name = topic_name(wanted.cluster, kind);
+        const struct known_topic *topic = kafka_topic_find(transport, name.text);
+        is_refused |= wanted.kinds[kind].wanted && topic != NULL &&
+                      is_lately(atomic_load(&topic->refused_ms), within_ms);
+    }
+    (void)pthread_rwlock_unlock(&transport->lock);
+    if (!is_refused)
+        return QN_STATUS_OK;
+    return error_set(error, QN_STATUS_NOT_PERMITTED,
+                     "the broker does not let us write or read %.80s: its ACLs say who may",
+                     subject);
+}
+
+/* Compaction keeps it: a matter of the topic's policies. */
+static enum qn_status kafka_retain(void *self, const char *pattern, struct qn_error *error)
+{
+    struct topic_wanted wanted;
+
+    (void)self;
+    bool is_ours = topic_wanted_by(pattern, &wanted);
+    for (enum topic_kind kind = 0; is_ours && kind < TOPIC_KINDS; kind++)
+        is_ours = topic_is_retained(kind) || !wanted.kinds[kind].wanted;
+    return is_ours ? QN_STATUS_OK
+                   : error_set(error, QN_STATUS_UNSUPPORTED, "Kafka keeps only qnode.*.query");
+}
+
 static size_t kafka_max_payload(void *self)
 {
     (void)self;
@@ -181,6 +259,9 @@ static const struct transport_ops ops = {
     .max_payload = kafka_max_payload,
     .is_connected = kafka_is_connected,
     .close = kafka_close_transport,
+    .flush = kafka_transport_flush,
+    .refused = kafka_refused,
+    .retain = kafka_retain,
 };
 
 /* ---- opening ---- */
@@ -224,12 +305,14 @@ static enum qn_status await_broker(struct kafka_transport *transport, uint64_t c
         clock_nap_us(CONNECT_PAUSE_MS * 1000);
     if (atomic_load(&transport->connected))
         return QN_STATUS_OK;
+    enum qn_status status = is_lately(atomic_load(&transport->refused_ms), connect_ms)
+                                ? QN_STATUS_NOT_PERMITTED
+                                : QN_STATUS_UNAVAILABLE;
     (void)pthread_mutex_lock(&transport->trouble_lock);
-    (void)error_set(error, QN_STATUS_UNAVAILABLE, "bus: connect to kafka://%.80s: %s",
-                    transport->options.servers,
+    (void)error_set(error, status, "bus: connect to kafka://%.80s: %s", transport->options.servers,
                     *transport->trouble != '\0' ? transport->trouble : "no answer");
     (void)pthread_mutex_unlock(&transport->trouble_lock);
-    return QN_STATUS_UNAVAILABLE;
+    return status;
 }
 
 enum qn_status transport_kafka_open(const char *url, const char *name, uint64_t connect_ms,

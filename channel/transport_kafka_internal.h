@@ -17,6 +17,7 @@ struct known_topic {
     struct topic_name name;
     enum qn_status status; /* of the last look-up */
     uint64_t looked_ms;
+    atomic_uint_fast64_t refused_ms; /* 0: never; any thread */
     int32_t partitions_count;
     bool *is_read; /* partitions_count */
     struct known_topic *next;
@@ -33,6 +34,7 @@ struct kafka_transport {
     pthread_t keeper, listener;
     atomic_bool stop, connected, broken;
     atomic_uint_fast64_t troubles_total, skipped_total;
+    atomic_uint_fast64_t refused_ms; /* when the broker did not let us in; 0: never */
     pthread_mutex_t trouble_lock;
     char trouble[128]; /* the last one */
 };
