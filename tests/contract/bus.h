@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Two ends of one bus and a subscriber, on inproc and on NATS. */
+ * Two ends of one bus and a subscriber. */
 #ifndef TESTS_CONTRACT_BUS_H
 #define TESTS_CONTRACT_BUS_H
 
@@ -21,14 +21,6 @@ void bus_open(struct bus *bus, const char *url);
 void bus_open_again(struct bus *bus);
 /* As a teardown of cmocka. */
 int bus_close(void **state);
-
-/* Runs the tests on inproc and, if a nats-server is installed, on one of its own; a test finds a
- * struct bus in *state. The count of failures. */
-struct bus_test {
-    const char *name;
-    void (*run)(void **state);
-};
-int bus_run(const struct bus_test *tests, size_t tests_count);
 
 /* These fail the test on an error. */
 struct transport open_transport(const char *url);

@@ -2,7 +2,7 @@
  * The contract of channel/transport.h where threads are concerned: publishing from many and from
  * handlers, and closing in the middle of it. */
 #include "base/check.h"
-#include "tests/contract/bus.h"
+#include "tests/contract/suite.h"
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,12 +31,12 @@ static void handlers_may_publish_without_end(void **state)
 {
     struct bus *bus = *state;
     enum { ROUNDS = 2000 };
-    struct echo ping = {.transport = &bus->near, .to = "pong", .end = ROUNDS};
-    struct echo pong = {.transport = &bus->far, .to = "ping", .end = ROUNDS};
+    struct echo ping = {.transport = &bus->near, .to = "qnode.t1.event.2", .end = ROUNDS};
+    struct echo pong = {.transport = &bus->far, .to = "qnode.t1.event.1", .end = ROUNDS};
 
-    subscribe(&bus->near, "ping", echo_next, &ping);
-    subscribe(&bus->far, "pong", echo_next, &pong);
-    publish_word(&bus->near, "ping", 0);
+    subscribe(&bus->near, "qnode.t1.event.1", echo_next, &ping);
+    subscribe(&bus->far, "qnode.t1.event.2", echo_next, &pong);
+    publish_word(&bus->near, "qnode.t1.event.1", 0);
     for (int i = 0; i < 20000 && atomic_load(&ping.last) < ROUNDS; i++)
         (void)usleep(1000);
     assert_int_equal(atomic_load(&ping.last), ROUNDS);
@@ -57,7 +57,8 @@ static void *publish_many(void *owner)
 
     for (uint64_t i = 0; i < PER_PUBLISHER; i++) {
         uint64_t word = publisher->number << 32 | i;
-        CHECK(publish(publisher->transport, "threads.x", NULL, &word, sizeof word) == QN_STATUS_OK);
+        CHECK(publish(publisher->transport, "qnode.t1.event.1", NULL, &word, sizeof word) ==
+              QN_STATUS_OK);
     }
     return NULL;
 }
@@ -69,7 +70,7 @@ static void threads_may_publish_at_once_each_in_its_order(void **state)
     struct publisher publishers[PUBLISHERS];
     uint64_t next[PUBLISHERS] = {0};
 
-    subscribe(&bus->far, "threads.x", collector_take, &bus->collector);
+    subscribe(&bus->far, "qnode.t1.event.1", collector_take, &bus->collector);
     for (uint64_t i = 0; i < PUBLISHERS; i++) {
         publishers[i] = (struct publisher){.transport = &bus->near, .number = i};
         assert_int_equal(pthread_create(&threads[i], NULL, publish_many, &publishers[i]), 0);
@@ -98,10 +99,10 @@ static void messages_may_outlive_the_transport(void **state)
     struct bus_message *_Atomic kept = NULL;
     int count = 0;
 
-    subscribe(&bus->far, "keep.x", keep, &kept);
-    subscribe(&bus->far, "keep.end", collector_take, &bus->collector);
-    publish_word(&bus->near, "keep.x", 1);
-    publish_word(&bus->near, "keep.x", 2);
+    subscribe(&bus->far, "qnode.t1.event.1", keep, &kept);
+    subscribe(&bus->far, "qnode.t1.event.2", collector_take, &bus->collector);
+    publish_word(&bus->near, "qnode.t1.event.1", 1);
+    publish_word(&bus->near, "qnode.t1.event.1", 2);
     close_transport(&bus->near);
     bus->near = open_transport(bus->url);
     for (int i = 0; i < 5000 && (atomic_load(&kept) == NULL || atomic_load(&kept)->next == NULL);
@@ -110,7 +111,7 @@ static void messages_may_outlive_the_transport(void **state)
     close_transport(&bus->far);
     for (struct bus_message *at = kept, *next; at != NULL; at = next, count++) {
         next = at->next;
-        assert_string_equal(at->subject, "keep.x");
+        assert_string_equal(at->subject, "qnode.t1.event.1");
         at->release(at);
     }
     assert_int_equal(count, 2);
@@ -128,7 +129,7 @@ static void *flood(void *owner)
     uint64_t word = 0;
 
     while (!atomic_load(&flood->stop)) {
-        (void)publish(flood->transport, "flood.x", NULL, &word, sizeof word);
+        (void)publish(flood->transport, "qnode.t1.event.1", NULL, &word, sizeof word);
         if (++word % 256 == 0)
             (void)usleep(200);
     }
@@ -164,7 +165,7 @@ static void close_while_messages_arrive_is_clean(void **state)
         unsigned before = atomic_load(&guest.received);
         atomic_store(&guest.is_open, true);
         for (int j = 0; j < 3; j++)
-            subscribe(&transport, j == 0 ? "flood.x" : "flood.*", visit, &guest);
+            subscribe(&transport, j == 0 ? "qnode.t1.event.1" : "qnode.t1.event.*", visit, &guest);
         for (int j = 0; j < 5000 && atomic_load(&guest.received) < before + 100; j++)
             (void)usleep(1000);
         close_transport(&transport);
@@ -179,16 +180,12 @@ static void close_while_messages_arrive_is_clean(void **state)
 
 int main(void)
 {
-#define TEST(name)                                                                                 \
-    {                                                                                              \
-#name, name                                                                                \
-    }
-    const struct bus_test tests[] = {
-        TEST(handlers_may_publish_without_end),
-        TEST(threads_may_publish_at_once_each_in_its_order),
-        TEST(messages_may_outlive_the_transport),
-        TEST(close_while_messages_arrive_is_clean),
+    const struct suite_test tests[] = {
+        {SUITE_TEST(handlers_may_publish_without_end)},
+        {SUITE_TEST(threads_may_publish_at_once_each_in_its_order)},
+        {SUITE_TEST(messages_may_outlive_the_transport)},
+        {SUITE_TEST(close_while_messages_arrive_is_clean)},
     };
 
-    return bus_run(tests, COUNT_OF(tests));
+    return suite_run(tests, COUNT_OF(tests));
 }

@@ -27,8 +27,17 @@ if(PROTOC)
 endif()
 
 set(CONTRACT contract/bus.c contract/collector.c contract/nats_server.c)
+qnode_test(transport_open_test contract/transport_open_test.c ${CONTRACT} LIBS channel)
+
+# The conformance suite; contract/run makes a table of it.
+add_executable(kafka_mock contract/kafka_mock.c)
+target_link_libraries(kafka_mock PRIVATE channel base PkgConfig::RDKAFKA)
 foreach(name transport transport_outage transport_threads)
-  qnode_test(${name}_test contract/${name}_test.c ${CONTRACT} LIBS channel)
+  qnode_test(${name}_test contract/${name}_test.c contract/server.c contract/suite.c ${CONTRACT}
+    TIMEOUT 300 LIBS channel)
+  target_compile_definitions(${name}_test PRIVATE KAFKA_MOCK="$<TARGET_FILE:kafka_mock>"
+    CONTRACT_DIR="${CMAKE_CURRENT_SOURCE_DIR}/contract")
+  add_dependencies(${name}_test kafka_mock)
 endforeach()
 
 # What only NATS has: logins, permissions, reconnecting, retained views.
