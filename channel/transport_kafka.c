@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_MS = 500, REACH_MS = 1000, FLUSH_MS = 2000, CONNECT_PAUSE_MS = 20 };
+enum { POLL_MS = 500, REACH_MS = 500, AGAIN_MS = 50, FLUSH_MS = 2000, CONNECT_PAUSE_MS = 20 };
 
 static uint64_t now_ms(void)
 {
@@ -85,11 +85,12 @@ static void *keep(void *owner)
     struct kafka_transport *transport = owner;
 
     while (!atomic_load(&transport->stop)) {
-        kafka_poll(transport->producer, POLL_MS);
+        bool connected = atomic_load(&transport->connected);
+        if (!connected && kafka_reach(transport->producer, REACH_MS))
+            atomic_store(&transport->connected, true);
+        kafka_poll(transport->producer, connected ? POLL_MS : AGAIN_MS);
         if (atomic_load(&transport->broken))
             replace_producer(transport);
-        if (!atomic_load(&transport->connected) && kafka_reach(transport->producer, REACH_MS))
-            atomic_store(&transport->connected, true);
     }
     return NULL;
 }

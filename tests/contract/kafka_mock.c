@@ -20,6 +20,14 @@
 
 enum { BROKER = 1, PARTITIONS = 4, API_PRODUCE = 0 };
 
+static void say_nothing(const rd_kafka_t *handle, int level, const char *facility, const char *text)
+{
+    (void)handle;
+    (void)level;
+    (void)facility;
+    (void)text;
+}
+
 static bool obey(rd_kafka_mock_cluster_t *cluster, const char *word)
 {
     if (strcmp(word, "down") == 0)
@@ -39,6 +47,7 @@ int main(int argc, char **argv)
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    rd_kafka_conf_set_log_cb(conf, say_nothing);
     rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     CHECK(handle != NULL);
     rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(handle, 1);
