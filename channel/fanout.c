@@ -25,39 +25,15 @@ bool fanout_add(struct fanout *fanout, const char *pattern, struct fanout_handle
     return true;
 }
 
-static void message_free(struct bus_message *message)
-{
-    free(message);
-}
-
-/* The message, its bytes and its subject in one piece of memory, so that it may outlive us. */
-static struct bus_message *message_new(const char *subject, const void *bytes, size_t size)
-{
-    size_t subject_bytes = strlen(subject) + 1;
-    struct bus_message *message = malloc(sizeof *message + size + subject_bytes);
-
-    if (message == NULL)
-        return NULL;
-    uint8_t *copy = (uint8_t *)(message + 1);
-    if (size > 0)
-        memcpy(copy, bytes, size);
-    *message = (struct bus_message){
-        .subject = memcpy(copy + size, subject, subject_bytes),
-        .bytes = copy,
-        .size = size,
-        .release = message_free,
-    };
-    return message;
-}
-
 size_t fanout_deliver(struct fanout *fanout, const char *subject, const void *bytes, size_t size)
 {
+    const struct bus_message original = {.subject = subject, .bytes = bytes, .size = size};
     size_t count = 0;
 
     for (struct fanout_reader *at = atomic_load(&fanout->first); at != NULL; at = at->next) {
         if (!subject_matches(at->pattern, subject))
             continue;
-        struct bus_message *message = message_new(subject, bytes, size);
+        struct bus_message *message = bus_message_copy(&original);
         if (message == NULL)
             continue; /* lost, as it may be (C1) */
         at->handler.on_message(at->handler.owner, message);

@@ -100,7 +100,8 @@ static void on_record(void *owner, const struct kafka_record *record)
     struct kafka_transport *transport = owner;
     struct subject subject;
 
-    if (!topic_subject_of(record->topic, record->key, record->key_bytes, &subject) ||
+    if (record->size > LIMIT_MESSAGE_BYTES_MAX ||
+        !topic_subject_of(record->topic, record->key, record->key_bytes, &subject) ||
         fanout_deliver(&transport->fanout, subject.text, record->bytes, record->size) == 0)
         atomic_fetch_add_explicit(&transport->skipped_total, 1, memory_order_relaxed);
 }
@@ -140,6 +141,8 @@ static enum qn_status kafka_publish(void *self, const char *subject, const char 
     if (size > LIMIT_MESSAGE_BYTES_MAX || !topic_place_of(subject, &place) ||
         (reply_subject != NULL && !topic_place_of(reply_subject, &reply)))
         return QN_STATUS_INVALID;
+    if (!atomic_load(&transport->connected))
+        return QN_STATUS_UNAVAILABLE; /* what waits for a broker is stale when it comes back */
     if (publish_to_known(transport, &place, bytes, size, &status))
         return status;
     (void)pthread_mutex_lock(&transport->subscribing);

@@ -60,6 +60,20 @@ static const struct verb verbs[] = {
      "was searched. PARTIAL: the missing ones are listed, each with its reason, and\n"
      "the exit code is 1.\n",
      "  qnodectl search --collection words --query q.fbin --k 10 --limit-queries 5\n"},
+    {"topics create", 0, ctl_topics_create, NULL,
+     "qnodectl topics create [--partitions P] [--replication R]",
+     "Makes the topics that a cluster needs on Kafka, once, before its first program\n"
+     "starts, with the policies of channel/PROTOCOL.md. Those that exist are left as\n"
+     "they are and checked; exits 1 if one would lose messages. --partitions: of each\n"
+     "but coord, which has one (default 16; must stay as it is while nodes run).\n"
+     "--replication: copies of each record (default: the broker's).\n",
+     "  qnodectl topics create --bus kafka://127.0.0.1:9092 --cluster demo\n"
+     "  qnodectl topics create --bus 'kafka://k1:9093,k2:9093?config=/etc/qnode/kafka' \\\n"
+     "      --partitions 64 --replication 3\n"},
+    {"topics list", 0, ctl_topics_list, NULL, "qnodectl topics list",
+     "Shows the topics of a cluster on Kafka: good, missing, or what differs. Changes\n"
+     "nothing.\n",
+     "  qnodectl topics list --bus kafka://127.0.0.1:9092 --cluster demo\n"},
     {"tap", 0, ctl_tap, ctl_tap_check,
      "qnodectl tap [--node N] [--kind K[,K]] [--collection C] [--count N]\n"
      "             [--for SECONDS]",
@@ -74,6 +88,7 @@ static const struct verb verbs[] = {
 static const char options_text[] =
     "  --bus URL        nats://host:port (default: $QNODE_BUS); with a login as in\n"
     "                   'nats://operator@host:4222?password_file=FILE&ca=FILE'\n"
+    "                   or 'kafka://host:9092?config=FILE', FILE of librdkafka's name=value\n"
     "  --cluster NAME   default: $QNODE_CLUSTER, else \"default\"\n"
     "  -o table|json    how to print (default: table)\n"
     "  --timeout-s N    how long --wait waits (default 300)\n"
@@ -144,6 +159,9 @@ static int run(const struct ctl_arguments *arguments, const struct verb *verb, c
         return code;
     if (arguments->bus == NULL)
         return ctl_usage("no bus: give --bus nats://host:port or set QNODE_BUS");
+    /* before there is a coordinator, or a topic to ask it through */
+    if (strncmp(verb->name, "topics ", strlen("topics ")) == 0)
+        return verb->run(&ctl);
     if (qn_client_open(&options, &ctl.client, &error) != QN_STATUS_OK)
         return ctl_fail(&error);
     code = verb->run(&ctl);
@@ -171,6 +189,8 @@ static int dispatch(const struct ctl_arguments *arguments)
         return ctl_usage("a verb is missing");
     if (verb == NULL && strcmp(words[0], "collections") == 0)
         return ctl_usage("collections wants list, load or release");
+    if (verb == NULL && strcmp(words[0], "topics") == 0)
+        return ctl_usage("topics wants create or list");
     if (verb == NULL)
         return ctl_usage("no such verb: %s", words[0]);
     if (help) {

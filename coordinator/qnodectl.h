@@ -23,7 +23,7 @@ struct ctl_arguments {
     struct ctl_ids nodes, segments, dst;
     int64_t src, node;
     uint32_t count, for_s; /* 0: no end */
-    uint32_t k, deadline_ms, limit_queries, timeout_s;
+    uint32_t k, deadline_ms, limit_queries, timeout_s, partitions, replication;
     char **words; /* what is not an option, verb included */
     size_t words_count;
 };
@@ -84,6 +84,9 @@ int ctl_collections_release(struct ctl *ctl);
 int ctl_load_balance(struct ctl *ctl);
 int ctl_load_balance_check(const struct ctl_arguments *arguments);
 int ctl_moves_verb(struct ctl *ctl);
+/* The two that need no client: ctl->client is NULL. */
+int ctl_topics_create(struct ctl *ctl);
+int ctl_topics_list(struct ctl *ctl);
 int ctl_search(struct ctl *ctl);
 int ctl_search_check(const struct ctl_arguments *arguments);
 int ctl_tap(struct ctl *ctl);

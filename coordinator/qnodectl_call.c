@@ -39,7 +39,7 @@ static const struct {
 } hints[] = {
     {QN_STATUS_NO_RESPONDERS, "start one: qcoordd --bus URL --cluster NAME --state FILE, or check "
                               "--bus and --cluster (QNODE_BUS, QNODE_CLUSTER)"},
-    {QN_STATUS_UNAVAILABLE, "start the bus (nats-server), or check --bus (QNODE_BUS)"},
+    {QN_STATUS_UNAVAILABLE, "start the bus (nats-server, Kafka), or check --bus (QNODE_BUS)"},
     {QN_STATUS_NOT_PERMITTED, "check the account in --bus (QNODE_BUS) and its permissions on the "
                               "bus server"},
     {QN_STATUS_NOT_FOUND, "check the name; qnodectl collections list, segments and nodes show what "

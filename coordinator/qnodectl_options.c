@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "channel/kafka_topics.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -23,7 +24,9 @@ enum option_letter {
     OPTION_LIMIT,
     OPTION_NODE,
     OPTION_NODES,
+    OPTION_PARTITIONS,
     OPTION_QUERY,
+    OPTION_REPLICATION,
     OPTION_SEGMENTS,
     OPTION_SRC,
     OPTION_TIMEOUT,
@@ -46,7 +49,9 @@ static const struct option options[] = {
     {"node", required_argument, NULL, OPTION_NODE},
     {"nodes", required_argument, NULL, OPTION_NODES},
     {"output", required_argument, NULL, 'o'},
+    {"partitions", required_argument, NULL, OPTION_PARTITIONS},
     {"query", required_argument, NULL, OPTION_QUERY},
+    {"replication", required_argument, NULL, OPTION_REPLICATION},
     {"segments", required_argument, NULL, OPTION_SEGMENTS},
     {"src", required_argument, NULL, OPTION_SRC},
     {"timeout-s", required_argument, NULL, OPTION_TIMEOUT},
@@ -145,8 +150,12 @@ static bool parse_option(int letter, struct ctl_arguments *arguments)
         return parse_number(optarg, 1, INT64_MAX, &arguments->node);
     case OPTION_NODES:
         return parse_ids(optarg, &arguments->nodes);
+    case OPTION_PARTITIONS:
+        return parse_u32(optarg, KAFKA_PARTITIONS_MAX, &arguments->partitions);
     case OPTION_QUERY:
         return parse_text(optarg, &arguments->query);
+    case OPTION_REPLICATION:
+        return parse_u32(optarg, INT16_MAX, &arguments->replication);
     case OPTION_SEGMENTS:
         return parse_ids(optarg, &arguments->segments);
     case OPTION_SRC:
