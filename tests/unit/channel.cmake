@@ -7,6 +7,8 @@ endforeach()
 target_compile_definitions(channel_golden_test PRIVATE
   GOLDEN_DIR="${CMAKE_CURRENT_SOURCE_DIR}/golden")
 qnode_test(channel_subject_test unit/channel_subject_test.c LIBS channel)
+qnode_test(channel_topic_test unit/channel_topic_test.c LIBS channel)
+qnode_test(channel_kafka_options_test unit/channel_kafka_options_test.c LIBS channel)
 qnode_test(channel_bus_url_test unit/channel_bus_url_test.c LIBS channel)
 qnode_test(channel_nats_refusals_test unit/channel_nats_refusals_test.c LIBS channel)
 
@@ -32,7 +34,7 @@ qnode_test(transport_open_test contract/transport_open_test.c ${CONTRACT} LIBS c
 # The conformance suite; contract/run makes a table of it.
 add_executable(kafka_mock contract/kafka_mock.c)
 target_link_libraries(kafka_mock PRIVATE channel base PkgConfig::RDKAFKA)
-foreach(name transport transport_outage transport_threads)
+foreach(name transport transport_kafka transport_outage transport_threads)
   qnode_test(${name}_test contract/${name}_test.c contract/server.c contract/suite.c ${CONTRACT}
     TIMEOUT 300 LIBS channel)
   target_compile_definitions(${name}_test PRIVATE KAFKA_MOCK="$<TARGET_FILE:kafka_mock>"
