@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What matters about librdkafka 2.0.2:
  *
- * - The partition is chosen by a callback of the library, which waits for the topic's metadata
- *   itself: producing never blocks, and the count of partitions is always the broker's.
+ * - Producing never blocks: the library waits for the topic's metadata itself.
  * - Readers use the old consumer interface (consume_start_queue): partitions may be added at any
  *   time, no group, no committed offset, and a seek does not disturb the others.
  * - A broker serves a connection's requests one by one, and a fetch waits there up to
@@ -12,10 +11,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "base/limits.h"
 #include "base/log.h"
-#include "channel/topic.h"
-#include <assert.h>
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,8 +32,6 @@ struct reading {
     int32_t partition;
     struct reading *next;
 };
-
-static_assert(sizeof(void *) >= sizeof(int64_t), "a message's opaque carries the number");
 
 static const struct {
     rd_kafka_resp_err_t code;
@@ -102,16 +96,6 @@ static void on_failed(rd_kafka_t *handle, const rd_kafka_message_t *message, voi
                               rd_kafka_err2str(message->err));
 }
 
-static int32_t choose_partition(const rd_kafka_topic_t *topic, const void *key, size_t key_bytes,
-                                int32_t count, void *topic_opaque, void *message_opaque)
-{
-    (void)topic;
-    (void)key;
-    (void)key_bytes;
-    (void)topic_opaque;
-    return topic_partition((int64_t)message_opaque, count);
-}
-
 /* ---- opening and closing ---- */
 
 static enum qn_status set_properties(rd_kafka_conf_t *conf, const char *path,
@@ -133,10 +117,7 @@ static rd_kafka_conf_t *conf_new(enum kafka_role role, const struct kafka_option
                                  struct qn_error *error)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_topic_conf_t *topic_conf = rd_kafka_topic_conf_new();
 
-    rd_kafka_topic_conf_set_partitioner_cb(topic_conf, choose_partition);
-    rd_kafka_conf_set_default_topic_conf(conf, topic_conf);
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);
     if (role == KAFKA_PRODUCER)
@@ -152,8 +133,8 @@ static rd_kafka_conf_t *conf_new(enum kafka_role role, const struct kafka_option
 }
 
 enum qn_status kafka_open(enum kafka_role role, const struct kafka_options *options,
-                          const char *name, const struct kafka_trouble *trouble,
-                          struct kafka **ret_kafka, struct qn_error *error)
+                          const struct kafka_trouble *trouble, struct kafka **ret_kafka,
+                          struct qn_error *error)
 {
     char text[TEXT_BYTES_MAX];
     rd_kafka_conf_t *conf = conf_new(role, options, error);
@@ -164,7 +145,6 @@ enum qn_status kafka_open(enum kafka_role role, const struct kafka_options *opti
     CHECK(kafka != NULL);
     kafka->trouble = *trouble;
     rd_kafka_conf_set_opaque(conf, kafka);
-    (void)rd_kafka_conf_set(conf, "client.id", name, text, sizeof text);
     kafka->handle = rd_kafka_new(role == KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER,
                                  conf, text, sizeof text);
     if (kafka->handle == NULL) {
@@ -235,14 +215,15 @@ enum qn_status kafka_partitions(struct kafka *kafka, const char *topic, int ms, 
 
 /* ---- the producer ---- */
 
-enum qn_status kafka_produce(struct kafka *kafka, const char *topic, const char *key,
-                             int64_t number, const void *bytes, size_t size)
+enum qn_status kafka_produce(struct kafka *kafka, const struct kafka_record *record)
 {
-    return status_of(
-        rd_kafka_producev(kafka->handle, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key, strlen(key)),
-                          RD_KAFKA_V_VALUE((void *)(uintptr_t)(size > 0 ? bytes : ""), size),
-                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                          RD_KAFKA_V_OPAQUE((void *)number), RD_KAFKA_V_END));
+    const void *bytes = record->size > 0 ? record->bytes : ""; /* not a tombstone */
+
+    return status_of(rd_kafka_producev(kafka->handle, RD_KAFKA_V_TOPIC(record->topic),
+                                       RD_KAFKA_V_PARTITION(record->partition),
+                                       RD_KAFKA_V_KEY(record->key, record->key_bytes),
+                                       RD_KAFKA_V_VALUE((void *)(uintptr_t)bytes, record->size),
+                                       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END));
 }
 
 enum qn_status kafka_flush(struct kafka *kafka, int ms)
@@ -305,6 +286,7 @@ bool kafka_receive(struct kafka *kafka, int ms,
         on_failed(kafka->handle, message, kafka);
     else
         on_record(owner, &(struct kafka_record){.topic = rd_kafka_topic_name(message->rkt),
+                                                .partition = message->partition,
                                                 .key = message->key,
                                                 .key_bytes = message->key_len,
                                                 .bytes = message->payload,

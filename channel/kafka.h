@@ -26,10 +26,10 @@ struct kafka_trouble {
     void *owner;
 };
 
-/* name: shown by the broker. CONFIG: a property of the file is unknown or has a bad value. */
+/* CONFIG: a property of the file is unknown or has a bad value. */
 enum qn_status kafka_open(enum kafka_role role, const struct kafka_options *options,
-                          const char *name, const struct kafka_trouble *trouble,
-                          struct kafka **ret_kafka, struct qn_error *error);
+                          const struct kafka_trouble *trouble, struct kafka **ret_kafka,
+                          struct qn_error *error);
 /* Sends what is queued within flush_ms, forgets the rest. NULL is fine. */
 void kafka_close(struct kafka *kafka, int flush_ms);
 
@@ -40,12 +40,17 @@ bool kafka_reach(struct kafka *kafka, int ms);
 /* NOT_FOUND: there is no such topic. */
 enum qn_status kafka_partitions(struct kafka *kafka, const char *topic, int ms, int32_t *ret_count);
 
+struct kafka_record {
+    const char *topic;
+    int32_t partition;
+    const void *key, *bytes;
+    size_t key_bytes, size;
+};
+
 /* ---- the producer ---- */
 
-/* To partition topic_partition(number, count) (channel/topic.h), count as the broker says by then.
- * Copies; any thread. BUSY: the queue is full. UNAVAILABLE: the handle is fatally broken. */
-enum qn_status kafka_produce(struct kafka *kafka, const char *topic, const char *key,
-                             int64_t number, const void *bytes, size_t size);
+/* Copies; any thread. BUSY: the queue is full. UNAVAILABLE: the handle is fatally broken. */
+enum qn_status kafka_produce(struct kafka *kafka, const struct kafka_record *record);
 /* Serves trouble for ms. */
 void kafka_poll(struct kafka *kafka, int ms);
 /* Waits until what was produced is with the broker. */
@@ -62,11 +67,6 @@ enum { KAFKA_BEGINNING = -2 /* as an offset */ };
 enum qn_status kafka_read(struct kafka *kafka, const char *topic, int32_t partition,
                           int64_t offset);
 
-struct kafka_record {
-    const char *topic;
-    const void *key, *bytes;
-    size_t key_bytes, size;
-};
 /* Waits at most ms for a record, calls on_record, returns. False: there was none. */
 bool kafka_receive(struct kafka *kafka, int ms,
                    void (*on_record)(void *owner, const struct kafka_record *record), void *owner);

@@ -122,8 +122,8 @@ static enum qn_status read_properties(struct kafka_options *options, struct qn_e
     return status;
 }
 
-enum qn_status kafka_options_read(const char *url, struct kafka_options *ret_options,
-                                  struct qn_error *error)
+enum qn_status kafka_options_read(const char *url, const char *name,
+                                  struct kafka_options *ret_options, struct qn_error *error)
 {
     static const char *const known[] = {"config"};
     struct bus_url parsed;
@@ -139,6 +139,9 @@ enum qn_status kafka_options_read(const char *url, struct kafka_options *ret_opt
     (void)snprintf(ret_options->servers, sizeof ret_options->servers, "%s", parsed.servers);
     ret_options->properties[ret_options->properties_count++] =
         (struct kafka_property){"bootstrap.servers", ret_options->servers, 0};
+    (void)snprintf(ret_options->name, sizeof ret_options->name, "%s", name);
+    ret_options->properties[ret_options->properties_count++] =
+        (struct kafka_property){"client.id", ret_options->name, 0};
     const char *path = bus_url_parameter(&parsed, "config");
     if (path == NULL)
         return QN_STATUS_OK;

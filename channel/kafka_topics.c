@@ -235,11 +235,11 @@ enum qn_status kafka_topics(const struct kafka_topics_options *options,
                          options->cluster);
     for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++)
         ret_reports[kind] = (struct kafka_topic_report){.name = topic_name(options->cluster, kind)};
-    enum qn_status status = kafka_options_read(options->url, &properties, error);
+    enum qn_status status = kafka_options_read(options->url, "qnodectl", &properties, error);
     if (status != QN_STATUS_OK)
         return status;
     /* A reader's handle, because a producer's would create what it asks for. */
-    status = kafka_open(KAFKA_READER, &properties, "qnodectl", &trouble, &work.kafka, error);
+    status = kafka_open(KAFKA_READER, &properties, &trouble, &work.kafka, error);
     if (status == QN_STATUS_OK && !reach(&work))
         status = error_set(error, QN_STATUS_UNAVAILABLE, "bus: connect to kafka://%.80s: %s",
                            properties.servers, *work.trouble != '\0' ? work.trouble : "no answer");

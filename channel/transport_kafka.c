@@ -63,7 +63,7 @@ static enum qn_status open_handle(struct kafka_transport *transport, enum kafka_
 {
     struct kafka_trouble trouble = {.on_trouble = on_trouble, .owner = transport};
 
-    return kafka_open(role, &transport->options, transport->name, &trouble, ret_kafka, error);
+    return kafka_open(role, &transport->options, &trouble, ret_kafka, error);
 }
 
 static void replace_producer(struct kafka_transport *transport)
@@ -125,8 +125,15 @@ static bool publish_to_known(struct kafka_transport *transport, const struct top
     const struct known_topic *topic = kafka_topic_find(transport, place->topic.text);
     bool is_known = topic != NULL && topic->status == QN_STATUS_OK;
     if (is_known)
-        *ret_status = kafka_produce(transport->producer, place->topic.text, place->key,
-                                    place->number, bytes, size);
+        *ret_status =
+            kafka_produce(transport->producer,
+                          &(struct kafka_record){
+                              .topic = place->topic.text,
+                              .partition = topic_partition(place->number, topic->partitions_count),
+                              .key = place->key,
+                              .key_bytes = strlen(place->key),
+                              .bytes = bytes,
+                              .size = size});
     (void)pthread_rwlock_unlock(&transport->lock);
     return is_known;
 }
@@ -270,13 +277,12 @@ static const struct transport_ops ops = {
 
 /* ---- opening ---- */
 
-static struct kafka_transport *transport_new(const char *name)
+static struct kafka_transport *transport_new(void)
 {
     struct kafka_transport *transport = calloc(1, sizeof *transport);
 
     if (transport == NULL)
         return NULL;
-    (void)snprintf(transport->name, sizeof transport->name, "%s", name);
     (void)pthread_rwlock_init(&transport->lock, NULL);
     (void)pthread_mutex_init(&transport->subscribing, NULL);
     (void)pthread_mutex_init(&transport->trouble_lock, NULL);
@@ -322,11 +328,11 @@ static enum qn_status await_broker(struct kafka_transport *transport, uint64_t c
 enum qn_status transport_kafka_open(const char *url, const char *name, uint64_t connect_ms,
                                     struct transport *ret_transport, struct qn_error *error)
 {
-    struct kafka_transport *transport = transport_new(name);
+    struct kafka_transport *transport = transport_new();
 
     if (transport == NULL)
         return error_set(error, QN_STATUS_NO_MEMORY, "bus: open");
-    enum qn_status status = kafka_options_read(url, &transport->options, error);
+    enum qn_status status = kafka_options_read(url, name, &transport->options, error);
     if (status == QN_STATUS_OK)
         status = open_handle(transport, KAFKA_PRODUCER, &transport->producer, error);
     if (status == QN_STATUS_OK)

@@ -25,7 +25,6 @@ struct known_topic {
 
 struct kafka_transport {
     struct kafka_options options;
-    char name[LIMIT_NAME_BYTES + 1];
     struct kafka *producer, *reader;
     pthread_rwlock_t lock;       /* the producer's handle, the known topics */
     pthread_mutex_t subscribing; /* and who changes them, one at a time */

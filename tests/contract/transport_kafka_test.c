@@ -102,9 +102,8 @@ static void make_wrong_topic(const char *url, const char *name)
     struct kafka_options options;
     struct kafka *kafka;
 
-    assert_int_equal(kafka_options_read(url, &options, NULL), QN_STATUS_OK);
-    assert_int_equal(kafka_open(KAFKA_READER, &options, "test", &trouble, &kafka, NULL),
-                     QN_STATUS_OK);
+    assert_int_equal(kafka_options_read(url, "test", &options, NULL), QN_STATUS_OK);
+    assert_int_equal(kafka_open(KAFKA_READER, &options, &trouble, &kafka, NULL), QN_STATUS_OK);
     assert_true(kafka_reach(kafka, CONNECT_MS));
     assert_int_equal(kafka_topics_make(kafka, &topic, 1, 0, &admin), QN_STATUS_OK);
     assert_int_equal(made, QN_STATUS_OK);

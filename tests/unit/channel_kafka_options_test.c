@@ -34,7 +34,7 @@ static enum qn_status read_text(const char *text, struct kafka_options *ret_opti
     (void)fputs(text, file);
     assert_int_equal(fclose(file), 0);
     (void)snprintf(url, sizeof url, "kafka://a:9092,[::1]:9093?config=%s", path);
-    return kafka_options_read(url, ret_options, error);
+    return kafka_options_read(url, "us", ret_options, error);
 }
 
 static void properties_are_read(void **state)
@@ -47,14 +47,16 @@ static void properties_are_read(void **state)
                                &options, NULL),
                      QN_STATUS_OK);
     assert_string_equal(options.servers, "a:9092,[::1]:9093");
-    assert_int_equal(options.properties_count, 4);
+    assert_int_equal(options.properties_count, 5);
     assert_string_equal(options.properties[0].name, "bootstrap.servers");
     assert_string_equal(options.properties[0].value, options.servers);
-    assert_string_equal(options.properties[1].name, "sasl.username");
-    assert_string_equal(options.properties[1].value, "me");
-    assert_int_equal(options.properties[1].line, 3);
-    assert_string_equal(options.properties[2].value, "a=b#c");
-    assert_string_equal(options.properties[3].value, "");
+    assert_string_equal(options.properties[1].name, "client.id");
+    assert_string_equal(options.properties[1].value, "us");
+    assert_string_equal(options.properties[2].name, "sasl.username");
+    assert_string_equal(options.properties[2].value, "me");
+    assert_int_equal(options.properties[2].line, 3);
+    assert_string_equal(options.properties[3].value, "a=b#c");
+    assert_string_equal(options.properties[4].value, "");
     kafka_options_done(&options);
 }
 
@@ -118,7 +120,7 @@ static void a_secret_does_not_stand_in_the_url(void **state)
     struct qn_error error = {0};
 
     (void)state;
-    assert_int_equal(kafka_options_read("kafka://me:secret@a:9092", &options, &error),
+    assert_int_equal(kafka_options_read("kafka://me:secret@a:9092", "us", &options, &error),
                      QN_STATUS_INVALID);
     assert_null(strstr(error.text, "secret"));
     assert_non_null(strstr(error.text, "sasl.password"));
