@@ -53,7 +53,8 @@ enum qn_status ctl_call(struct ctl *ctl, const struct coord_request *request,
 void ctl_say_text(void *owner, const struct coord_answer *answer);
 /* Prints the error and what to do next on stderr; returns the exit code. */
 int ctl_fail(const struct qn_error *error);
-/* The id of a collection given by its id, else by its name, as the coordinator reads it. */
+/* The id of a collection given by its id, else by its name, as the coordinator reads it. Without a
+ * coordinator an id is taken as it is. */
 enum qn_status ctl_collection_id(struct ctl *ctl, const char *name, int64_t *ret_id,
                                  struct qn_error *error);
 /* Milliseconds on a clock that never runs backwards, and a nap of that length. */

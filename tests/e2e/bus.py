@@ -21,7 +21,8 @@ class NatsBus:
 
     def start(self):
         process = self.cluster.spawn("nats", "nats-server", "-a", "127.0.0.1", "-p", self.port,
-                                     "-m", "-1", "--ports_file_dir", self.cluster.folder)
+                                     "-m", "-1", "--ports_file_dir", self.cluster.folder,
+                                     *self.more())
         ports = self.cluster.folder / f"nats-server_{process.pid}.ports"
         until = time.monotonic() + 10
         while not (ports.exists() and ports.read_text()):
@@ -31,6 +32,10 @@ class NatsBus:
         said = json.loads(ports.read_text())
         self.url, self.monitor = said["nats"][0], said["monitoring"][0]
         self.port = self.url.rsplit(":", 1)[1]
+
+    def more(self):
+        """Further arguments of the server."""
+        return ()
 
     def kill(self):
         """SIGKILL; safe from any thread."""
