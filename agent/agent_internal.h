@@ -100,6 +100,8 @@ void agent_cancel_loads(struct agent *agent);
 
 /* agent_send.c: fills the envelope, encodes, publishes. Node thread. */
 void agent_send(struct agent *agent, const char *subject, struct message *message);
+/* What the message would take when it is sent. */
+size_t agent_message_bytes(struct agent *agent, struct message *message);
 void agent_send_action(struct agent *agent, const struct node_action *action);
 /* CommandRefused for a whole command, to its sender and to the event subject. */
 void agent_refuse_command(struct agent *agent, const struct message *command, enum qn_status status,

@@ -5,6 +5,7 @@
 #include "agent/agent_internal.h"
 
 #include "base/log.h"
+#include "channel/paging.h"
 #include "segstore/kernels/kernels.h"
 #include <stdatomic.h>
 
@@ -111,34 +112,93 @@ static void send_heartbeat(struct agent *agent)
     agent_send(agent, agent->report_subject.text, &message);
 }
 
-/* False when there is no memory for a page. */
+struct cutting {
+    struct agent *agent;
+    struct message message; /* as each page, but for the copies */
+    struct copy_report *copies;
+    size_t payload_max;
+};
+
+static size_t page_bytes(void *owner, size_t count)
+{
+    struct cutting *cutting = owner;
+
+    cutting->message.node_report.copies = cutting->copies;
+    cutting->message.node_report.copies_in_page = count;
+    return agent_message_bytes(cutting->agent, &cutting->message);
+}
+
+/* The next page from the copy `first` on: how many it takes. What counts while the pages are cut is
+ * taken for as long as it can be, so that they are cut alike when they are sent. */
+static size_t cut_page(struct cutting *cutting, size_t first)
+{
+    struct node *node = cutting->agent->node;
+    size_t left = node_copies_count(node) - first;
+
+    if (left > LIMIT_REPORT_PAGE_COPIES)
+        left = LIMIT_REPORT_PAGE_COPIES;
+    for (size_t i = 0; i < left; i++) {
+        fill_copy(cutting->agent, node_copy_at(node, first + i), &cutting->copies[i]);
+        cutting->copies[i].searches = cutting->copies[i].loaded_bytes = UINT64_MAX;
+    }
+    return paging_fit(left, cutting->payload_max, page_bytes, cutting);
+}
+
+/* The number of copies of each page; false: they are more than LIMIT_REPORT_PAGES_MAX, and nobody
+ * would take them. */
+static bool cut_list(struct cutting *cutting, uint32_t *counts)
+{
+    struct node_report *report = &cutting->message.node_report;
+    size_t left = node_copies_count(cutting->agent->node);
+    uint32_t pages = 0;
+
+    report->page = report->pages = LIMIT_REPORT_PAGES_MAX;
+    for (size_t first = 0; left > 0; left -= counts[pages++]) {
+        if (pages == LIMIT_REPORT_PAGES_MAX)
+            return false;
+        counts[pages] = (uint32_t)cut_page(cutting, first);
+        first += counts[pages];
+    }
+    report->pages = pages == 0 ? 1 : pages;
+    return true;
+}
+
+/* False when it cannot be said. */
 static bool send_list(struct agent *agent)
 {
-    struct message message = {.kind = MESSAGE_NODE_REPORT};
-    struct node_report *report = &message.node_report;
-    size_t copies_count = node_copies_count(agent->node);
+    const struct transport *transport = &agent->options.transport;
+    struct cutting cutting = {.agent = agent,
+                              .message = {.kind = MESSAGE_NODE_REPORT},
+                              .payload_max = transport->ops->max_payload(transport->self)};
+    struct node_report *report = &cutting.message.node_report;
+    uint32_t counts[LIMIT_REPORT_PAGES_MAX] = {0};
+    size_t first = 0;
 
     arena_reset(&agent->decode_arena); /* no message is being received now */
-    struct copy_report *page =
-        arena_calloc(&agent->decode_arena, LIMIT_REPORT_PAGE_COPIES, sizeof *page);
-    if (page == NULL)
+    cutting.copies =
+        arena_calloc(&agent->decode_arena, LIMIT_REPORT_PAGE_COPIES, sizeof *cutting.copies);
+    if (cutting.copies == NULL) {
+        LOG_WARNING(room, "no memory for a list of copies: a heartbeat instead");
         return false;
+    }
+    if (cutting.payload_max > LIMIT_ANSWER_PART_BYTES)
+        cutting.payload_max = LIMIT_ANSWER_PART_BYTES;
     fill_report(agent, report);
     report->has_copies = true;
-    report->copies = page;
-    report->pages =
-        (uint32_t)((copies_count + LIMIT_REPORT_PAGE_COPIES - 1) / LIMIT_REPORT_PAGE_COPIES);
-    if (report->pages == 0)
-        report->pages = 1;
-    for (; report->page < report->pages; report->page++) {
-        size_t first = (size_t)report->page * LIMIT_REPORT_PAGE_COPIES;
-        size_t in_page = copies_count - first;
-        if (in_page > LIMIT_REPORT_PAGE_COPIES)
-            in_page = LIMIT_REPORT_PAGE_COPIES;
-        for (size_t i = 0; i < in_page; i++)
-            fill_copy(agent, node_copy_at(agent->node, first + i), &page[i]);
-        report->copies_in_page = in_page;
-        agent_send(agent, agent->report_subject.text, &message);
+    if (!cut_list(&cutting, counts)) {
+        LOG_WARNING(room,
+                    "%zu copies do not go into %d pages of %zu bytes, the max_payload of the bus: "
+                    "a heartbeat instead",
+                    node_copies_count(agent->node), LIMIT_REPORT_PAGES_MAX, cutting.payload_max);
+        return false;
+    }
+    report->copies = cutting.copies;
+    for (report->page = 0; report->page < report->pages; report->page++) {
+        report->copies_in_page = counts[report->page];
+        for (size_t i = 0; i < report->copies_in_page; i++)
+            fill_copy(agent, node_copy_at(agent->node, first + i), &cutting.copies[i]);
+        agent_send(agent, agent->report_subject.text, &cutting.message);
+        first += report->copies_in_page;
     }
     return true;
 }
@@ -155,8 +215,6 @@ void agent_report_due(struct agent *agent)
         agent->report_wanted = false;
         agent->list_allowed_us = now_us + (uint64_t)AGENT_REPORT_GAP_MS * 1000;
     } else {
-        if (list)
-            LOG_WARNING(room, "no memory for a list of copies: a heartbeat instead");
         agent->list_allowed_us = now_us + (uint64_t)AGENT_REPORT_GAP_MS * 1000;
         send_heartbeat(agent);
     }

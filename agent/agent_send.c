@@ -9,11 +9,8 @@
 
 static const char room[] = "agent";
 
-static bool encode(struct agent *agent, struct message *message, const uint8_t **ret_bytes,
-                   size_t *ret_size)
+static void fill_envelope(struct agent *agent, struct message *message)
 {
-    struct qn_error error = {0};
-
     message->cluster = agent->cluster;
     message->sender = agent->sender;
     message->boot = agent->state.boot;
@@ -21,6 +18,20 @@ static bool encode(struct agent *agent, struct message *message, const uint8_t *
     if (message->reply_to == NULL)
         message->reply_to = "";
     arena_reset(&agent->send_arena);
+}
+
+size_t agent_message_bytes(struct agent *agent, struct message *message)
+{
+    fill_envelope(agent, message);
+    return codec_size(message, &agent->send_arena);
+}
+
+static bool encode(struct agent *agent, struct message *message, const uint8_t **ret_bytes,
+                   size_t *ret_size)
+{
+    struct qn_error error = {0};
+
+    fill_envelope(agent, message);
     if (codec_encode(message, &agent->send_arena, ret_bytes, ret_size, &error) == QN_STATUS_OK)
         return true;
     LOG_WARNING(room, "cannot encode %s: %s", message_kind_name(message->kind), error.text);

@@ -11,19 +11,13 @@
 
 static const char room[] = "agent";
 
-enum {
-    ANSWER_ENVELOPE_BYTES = 1024, /* names, text and numbers, at most */
-    ANSWER_EPOCH_BYTES = 24,
-    ANSWER_REFUSAL_BYTES = 24,
-};
+/* Tags and lengths of the three lists of hits, and two bytes by which the body's length may grow.
+ */
+enum { ANSWER_LISTS_BYTES = 3 * (1 + 5) + 2 };
 
-static void publish(struct search_job *job, struct message *message)
+static void fill_envelope(const struct search_job *job, struct message *message)
 {
-    struct agent *agent = job->agent;
-    const struct transport *transport = &agent->options.search_transport;
-    struct qn_error error = {0};
-    const uint8_t *bytes;
-    size_t size;
+    const struct agent *agent = job->agent;
 
     message->cluster = agent->cluster;
     message->sender = agent->sender;
@@ -33,6 +27,16 @@ static void publish(struct search_job *job, struct message *message)
     message->traceparent = job->message.traceparent;
     message->reply_to = "";
     message->kind = MESSAGE_SEARCH_ANSWER;
+}
+
+static void publish(struct search_job *job, struct message *message)
+{
+    const struct transport *transport = &job->agent->options.search_transport;
+    struct qn_error error = {0};
+    const uint8_t *bytes;
+    size_t size;
+
+    fill_envelope(job, message);
     arena_reset(&job->encoded);
     if (codec_encode(message, &job->encoded, &bytes, &size, &error) != QN_STATUS_OK) {
         LOG_WARNING(room, "cannot encode a search answer: %s", error.text);
@@ -120,19 +124,34 @@ static size_t part_bytes(const struct search_job *job)
     return max_payload < LIMIT_ANSWER_PART_BYTES ? max_payload : LIMIT_ANSWER_PART_BYTES;
 }
 
+/* What a part takes beside its hits, at most. */
+static size_t measure(struct search_job *job, const struct search_answer *whole,
+                      size_t refused_count)
+{
+    struct message message = {.search_answer = *whole};
+    struct search_answer *answer = &message.search_answer;
+
+    answer->part = answer->parts = answer->first_query = UINT32_MAX;
+    answer->hit_counts_count = answer->hits_count = 0;
+    answer->refused_count = refused_count;
+    fill_envelope(job, &message);
+    arena_reset(&job->encoded);
+    return codec_size(&message, &job->encoded);
+}
+
 static void publish_parts(struct search_job *job, const struct search_answer *whole)
 {
+    size_t plain_bytes = measure(job, whole, 0);
     struct reduce_room room_in_part = {
         .part_bytes = part_bytes(job),
-        .envelope_bytes =
-            ANSWER_ENVELOPE_BYTES + whole->covered_bytes + whole->epochs_count * ANSWER_EPOCH_BYTES,
-        .head_bytes = whole->refused_count * ANSWER_REFUSAL_BYTES,
+        .envelope_bytes = plain_bytes + ANSWER_LISTS_BYTES,
+        .head_bytes = measure(job, whole, whole->refused_count) - plain_bytes,
     };
     uint32_t nq = (uint32_t)whole->hit_counts_count;
     struct reduce_part *parts = arena_alloc(&job->arena, (nq + 1) * sizeof *parts);
     size_t parts_count = 0;
 
-    if (parts != NULL)
+    if (parts != NULL && plain_bytes < room_in_part.part_bytes)
         parts_count = reduce_parts(whole->hit_counts, nq, &room_in_part, parts);
     if (parts_count == 0) {
         dispatch_answer_status(job, parts == NULL ? QN_STATUS_BUSY : QN_STATUS_UNSUPPORTED,

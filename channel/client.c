@@ -199,6 +199,11 @@ enum qn_status client_publish(struct qn_client *client, struct arena *arena,
     enum qn_status status = codec_encode(message, arena, &bytes, &size, error);
     if (status != QN_STATUS_OK)
         return status;
+    size_t most = client->transport.ops->max_payload(client->transport.self);
+    if (size > most)
+        return error_set(error, QN_STATUS_INVALID,
+                         "a %s takes %zu bytes, the bus takes at most %zu (max_payload)",
+                         message_kind_name(message->kind), size, most);
     status = client->transport.ops->publish(client->transport.self, subject->text, reply_to, bytes,
                                             size);
     if (status != QN_STATUS_OK)

@@ -2,8 +2,8 @@
  * qn_coord_call: a request to the coordinator's API. The request is repeated under one id until all
  * pages of an answer are in; pages are kept as bytes and handed out in order at the end, so that a
  * caller never sees half an answer. A coordinator that is asked twice answers twice: a page that is
- * already there is dropped, and an answer with another count of pages, or of a newer view, starts
- * the collection anew.
+ * already there is dropped, and a page of another answer, or with another count of pages, starts
+ * the collection anew: pages of two answers never join.
  */
 #include "channel/client.h"
 
@@ -21,6 +21,7 @@ struct coord_call {
     uint64_t id;
     struct bus_message **pages;
     uint32_t pages_count, pages_in;
+    uint64_t boot, term, answer_number; /* of the answer that is coming in */
     struct qn_epoch version;            /* of the view, if these are its pages */
     uint32_t sends_count, nobody_count; /* requests, and notices that nobody listens */
     bool is_busy;                       /* it is starting: asked again, and `error` has its text */
@@ -65,9 +66,30 @@ static bool make_room(struct coord_call *call, uint32_t pages_count)
     return call->pages != NULL;
 }
 
-/* A view may change between two answers: its pages join only within one version, the newest. */
-static bool joins(struct coord_call *call, const struct coord_answer *answer)
+/* The coordinator counts its answers: one that is late is of no use any more. */
+static bool is_of_answer(struct coord_call *call, const struct message *message)
 {
+    uint64_t number = message->coord_answer.answer_number;
+    bool is_same_count = message->boot == call->boot && message->term == call->term;
+
+    if (call->pages_in > 0 && is_same_count && number < call->answer_number)
+        return false;
+    if (!is_same_count || number != call->answer_number)
+        drop_pages(call);
+    call->boot = message->boot;
+    call->term = message->term;
+    call->answer_number = number;
+    return true;
+}
+
+/* A coordinator that does not count its answers may answer with two versions of a view: pages join
+ * only within one, the newest. */
+static bool joins(struct coord_call *call, const struct message *message)
+{
+    const struct coord_answer *answer = &message->coord_answer;
+
+    if (!is_of_answer(call, message))
+        return false;
     if (answer->view == NULL)
         return true;
     int order = qn_epoch_compare(answer->view->version, call->version);
@@ -107,7 +129,7 @@ static bool keep_page(struct coord_call *call, struct bus_message *bytes, struct
         return false;
     }
     if (answer->pages == 0 || answer->pages > PAGES_MAX || answer->page >= answer->pages ||
-        !joins(call, answer) || !make_room(call, answer->pages) ||
+        !joins(call, &message) || !make_room(call, answer->pages) ||
         call->pages[answer->page] != NULL)
         return false;
     call->pages[answer->page] = bytes;
@@ -115,15 +137,20 @@ static bool keep_page(struct coord_call *call, struct bus_message *bytes, struct
     return true;
 }
 
-static void take_pages(struct coord_call *call, struct qn_error *error)
+/* True: something came that was kept. */
+static bool take_pages(struct coord_call *call, struct qn_error *error)
 {
+    bool is_kept = false;
     struct bus_message *bytes;
     uint64_t id;
 
     while (!is_whole(call) && call->failure == QN_STATUS_OK &&
            (bytes = client_call_pop(call->call, &id)) != NULL)
-        if (!keep_page(call, bytes, error))
+        if (keep_page(call, bytes, error))
+            is_kept = true;
+        else
             bytes->release(bytes);
+    return is_kept;
 }
 
 static enum qn_status send_request(struct coord_call *call, struct qn_error *error)
@@ -185,7 +212,8 @@ static enum qn_status collect(struct coord_call *call, uint32_t timeout_ms, stru
         }
         uint64_t until_us = repeat_us < deadline_us ? repeat_us : deadline_us;
         bool is_news = waiter_wait_until(&call->call->waiter, has_reply, call->call, until_us) != 0;
-        take_pages(call, error);
+        if (take_pages(call, error)) /* the rest is on its way */
+            repeat_us = clock_now_us(clock) + REPEAT_MS * 1000;
         if (is_whole(call) || call->failure != QN_STATUS_OK)
             return call->failure;
         if (!is_news && until_us == deadline_us)

@@ -28,6 +28,7 @@ struct query {
     struct client_snapshot *snapshot; /* the last one that the search was given */
     uint64_t views_sequence;
     bool is_done;
+    struct qn_error too_long; /* a request that the bus never takes; OK: none was */
 };
 
 static uint64_t now_ms(const struct query *query)
@@ -122,11 +123,18 @@ static void send_request(struct query *query, const struct client_search_action 
                               .search_request = action->request};
     /* A server that refuses us the subject says so after the first request: the next one tells. */
     enum qn_status status = transport_refused(&client->transport, to.text, REFUSED_WITHIN_MS, NULL);
+    struct qn_error error = {0};
 
     if (status == QN_STATUS_OK)
-        status = client_publish(client, &query->call->encode_arena, &to, &message, NULL);
-    if (status != QN_STATUS_INVALID && status != QN_STATUS_NO_MEMORY &&
-        status != QN_STATUS_NOT_PERMITTED)
+        status = client_publish(client, &query->call->encode_arena, &to, &message, &error);
+    if (status == QN_STATUS_INVALID) {
+        (void)error_set(&query->too_long, status, "search: %.200s: %s", error.text,
+                        query->asked->nq > 1 ? "send fewer queries at once"
+                                             : "raise it at the bus server");
+        query->is_done = true;
+        return;
+    }
+    if (status != QN_STATUS_NO_MEMORY && status != QN_STATUS_NOT_PERMITTED)
         return;
     struct search_answer refused = {.status = status, .text = "", .parts = 1};
     client_search_on_answer(query->search, action->request_id, &refused, now_ms(query));
@@ -136,7 +144,7 @@ static void act(struct query *query)
 {
     struct client_search_action action;
 
-    while (client_search_next(query->search, &action)) {
+    while (!query->is_done && client_search_next(query->search, &action)) {
         if (action.kind == CLIENT_SEARCH_SEND)
             send_request(query, &action);
         else if (action.kind == CLIENT_SEARCH_ASK_VIEW)
@@ -248,6 +256,8 @@ static void run(struct query *query)
 static enum qn_status explain(const struct query *query, enum qn_status status,
                               struct qn_error *error)
 {
+    if (query->too_long.status != QN_STATUS_OK)
+        return error_set(error, status, "%s", query->too_long.text);
     if (status == QN_STATUS_INVALID)
         return error_set(error, status, "search: dim is %u, collection %" PRId64 " has %u",
                          query->asked->dim, query->asked->collection_id,
@@ -272,7 +282,9 @@ static enum qn_status search_on_call(struct query *query, struct qn_search_resul
     enum qn_status status = QN_STATUS_NO_MEMORY;
     if (query->search != NULL) {
         run(query);
-        status = client_search_result(query->search, ret_result);
+        status = query->too_long.status;
+        if (status == QN_STATUS_OK)
+            status = client_search_result(query->search, ret_result);
     }
     if (status == QN_STATUS_OK) {
         struct subject coord = subject_coord(query->client->cluster);

@@ -139,6 +139,26 @@ static void envelope_encode(const struct message *from, wire_message *to)
     to->n_needs = from->needs_count;
 }
 
+static void fill(struct codec *codec, const struct codec_body *body, const struct message *from,
+                 wire_message *to)
+{
+    envelope_encode(from, to);
+    if (body == NULL)
+        return;
+    codec_at(codec, body->name, CODEC_NO_INDEX);
+    body->encode(codec, from, to);
+}
+
+size_t codec_size(const struct message *message, struct arena *arena)
+{
+    struct codec codec = {
+        .arena = arena, .broken_rule = QN_STATUS_INVALID, .index = CODEC_NO_INDEX};
+    wire_message wire = QNODE__V1__MESSAGE__INIT;
+
+    fill(&codec, body_of(message->kind), message, &wire);
+    return codec.status == QN_STATUS_OK ? qnode__v1__message__get_packed_size(&wire) : SIZE_MAX;
+}
+
 static enum qn_status pack(struct codec *codec, const wire_message *wire, const uint8_t **ret_bytes,
                            size_t *ret_size)
 {
@@ -175,11 +195,7 @@ enum qn_status codec_encode(const struct message *message, struct arena *arena,
     if (codec.status != QN_STATUS_OK)
         return codec.status;
 
-    envelope_encode(message, &wire);
-    if (body != NULL) {
-        codec_at(&codec, body->name, CODEC_NO_INDEX);
-        body->encode(&codec, message, &wire);
-    }
+    fill(&codec, body, message, &wire);
     if (codec.status != QN_STATUS_OK)
         return codec.status;
     return pack(&codec, &wire, ret_bytes, ret_size);

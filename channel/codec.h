@@ -24,6 +24,10 @@ enum qn_status codec_decode(const void *bytes, size_t size, struct arena *arena,
 enum qn_status codec_encode(const struct message *message, struct arena *arena,
                             const uint8_t **ret_bytes, size_t *ret_size, struct qn_error *error);
 
+/* Bytes that codec_encode would make of the message, also where they are more than it would;
+ * SIZE_MAX: no memory in the arena. Nothing is checked. */
+size_t codec_size(const struct message *message, struct arena *arena);
+
 /* What a message may carry as a name: UTF-8 without control characters, not too long. Whoever takes
  * a name from elsewhere (a manifest) asks before it keeps what it could never send. */
 bool codec_name_is_valid(const char *text);

@@ -299,6 +299,7 @@ static void coord_answer_decode(struct codec *codec, const wire_coord_answer *fr
     CODEC_COPY(text);
     CODEC_COPY(page);
     CODEC_COPY(pages);
+    CODEC_COPY(answer_number);
     to->status = (enum qn_status)from->status;
     to->nodes = node_info_list_decode(codec, from->nodes, from->n_nodes);
     to->nodes_count = from->n_nodes;
@@ -317,6 +318,7 @@ static void coord_answer_encode(struct codec *codec, const struct coord_answer *
 {
     CODEC_COPY(page);
     CODEC_COPY(pages);
+    CODEC_COPY(answer_number);
     to->status = (Qnode__V1__Status)from->status;
     to->text = codec_text_encode(codec, from->text);
     to->nodes = node_info_list_encode(codec, from->nodes, from->nodes_count);

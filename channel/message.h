@@ -340,6 +340,7 @@ struct coord_answer {
     size_t moves_count;
     const struct collection_view *view; /* NULL: none */
     uint32_t page, pages;
+    uint64_t answer_number; /* pages of one sender, term and number belong together */
 };
 
 struct message {

@@ -19,6 +19,7 @@ struct coord_answer *api_page(struct core *core, const struct message *request, 
     answer->text = "";
     answer->page = page;
     answer->pages = pages;
+    answer->answer_number = core->answer_number;
     return answer;
 }
 
@@ -95,6 +96,7 @@ void api_on_request(struct core *core, const struct message *request)
 {
     char text[64];
 
+    core->answer_number++;
     if (request->needs_count > 0) {
         (void)snprintf(text, sizeof text, "feature %" PRIu32 " is not known here",
                        request->needs[0]);
@@ -134,6 +136,7 @@ void api_on_manifest(struct core *core, const struct message *request,
 {
     struct api_change change = {0};
 
+    core->answer_number++;
     if (core->phase != CORE_ACTIVE)
         return;
     if (manifest == NULL) {

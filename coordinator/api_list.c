@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The verbs that tell. Long lists go in pages, each well below LIMIT_ANSWER_PART_BYTES. */
+ * The verbs that tell. Long lists go in pages (page.h). */
 #include "coordinator/api.h"
 
 #include "coordinator/handoff.h"
+#include "coordinator/page.h"
 #include "coordinator/view.h"
 #include <stdlib.h>
-
-enum { SEGMENTS_PER_PAGE = 1536, NODES_PER_PAGE = 256, OTHERS_PER_PAGE = 256 };
-
-static uint32_t pages_of(size_t count, size_t per_page)
-{
-    return count == 0 ? 1 : (uint32_t)((count + per_page - 1) / per_page);
-}
-
-static size_t count_in_page(size_t count, size_t per_page, uint32_t page)
-{
-    size_t left = count - (size_t)page * per_page;
-
-    return left < per_page ? left : per_page;
-}
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
 
@@ -40,19 +27,26 @@ static struct node_info info_of(struct core *core, const struct cluster_node *no
     return info;
 }
 
+static void put_nodes(struct coord_answer *answer, const void *items, size_t count)
+{
+    answer->nodes = items;
+    answer->nodes_count = count;
+}
+
 static void list_nodes(struct core *core, const struct message *request)
 {
     size_t count = core->cluster.nodes.count;
     struct node_info *infos = outbox_alloc(core->out, count, sizeof *infos);
-    uint32_t pages = pages_of(count, NODES_PER_PAGE);
 
     for (size_t i = 0; i < count; i++)
         infos[i] = info_of(core, core->cluster.nodes.entries[i].item);
-    for (uint32_t page = 0; page < pages; page++) {
-        struct coord_answer *answer = api_page(core, request, page, pages);
-        answer->nodes_count = count_in_page(count, NODES_PER_PAGE, page);
-        answer->nodes = answer->nodes_count == 0 ? NULL : infos + (size_t)page * NODES_PER_PAGE;
-    }
+    page_answer(core, request,
+                &(struct page_list){.answer = {.text = ""},
+                                    .items = infos,
+                                    .count = count,
+                                    .item_bytes = sizeof *infos,
+                                    .page_max = LIMIT_NODES_MAX,
+                                    .put = put_nodes});
 }
 
 /* ---- segments -------------------------------------------------------------------------------- */
@@ -140,6 +134,12 @@ static bool has_copy(const struct core *core, int64_t segment_id)
     return false;
 }
 
+static void put_segments(struct coord_answer *answer, const void *items, size_t count)
+{
+    answer->segments = items;
+    answer->segments_count = count;
+}
+
 static void list_segments(struct core *core, const struct message *request,
                           const struct catalog_collection *collection)
 {
@@ -153,13 +153,13 @@ static void list_segments(struct core *core, const struct message *request,
         if (!has_copy(core, known->entries[i].id))
             list.infos[list.count++] = info_without_copy(known->entries[i].item);
     qsort(list.infos, list.count, sizeof *list.infos, by_segment);
-    uint32_t pages = pages_of(list.count, SEGMENTS_PER_PAGE);
-    for (uint32_t page = 0; page < pages; page++) {
-        struct coord_answer *answer = api_page(core, request, page, pages);
-        answer->segments_count = count_in_page(list.count, SEGMENTS_PER_PAGE, page);
-        answer->segments =
-            answer->segments_count == 0 ? NULL : list.infos + (size_t)page * SEGMENTS_PER_PAGE;
-    }
+    page_answer(core, request,
+                &(struct page_list){.answer = {.text = ""},
+                                    .items = list.infos,
+                                    .count = list.count,
+                                    .item_bytes = sizeof *list.infos,
+                                    .page_max = LIMIT_SEGMENTS_PER_NODE_MAX,
+                                    .put = put_segments});
 }
 
 /* ---- collections ----------------------------------------------------------------------------- */
@@ -190,20 +190,26 @@ static struct collection_info info_of_collection(struct core *core,
     return info;
 }
 
+static void put_collections(struct coord_answer *answer, const void *items, size_t count)
+{
+    answer->collections = items;
+    answer->collections_count = count;
+}
+
 static void list_collections(struct core *core, const struct message *request)
 {
     size_t count = core->catalog.collections.count;
     struct collection_info *infos = outbox_alloc(core->out, count, sizeof *infos);
-    uint32_t pages = pages_of(count, OTHERS_PER_PAGE);
 
     for (size_t i = 0; i < count; i++)
         infos[i] = info_of_collection(core, core->catalog.collections.entries[i].item);
-    for (uint32_t page = 0; page < pages; page++) {
-        struct coord_answer *answer = api_page(core, request, page, pages);
-        answer->collections_count = count_in_page(count, OTHERS_PER_PAGE, page);
-        answer->collections =
-            answer->collections_count == 0 ? NULL : infos + (size_t)page * OTHERS_PER_PAGE;
-    }
+    page_answer(core, request,
+                &(struct page_list){.answer = {.text = ""},
+                                    .items = infos,
+                                    .count = count,
+                                    .item_bytes = sizeof *infos,
+                                    .page_max = LIMIT_VIEW_PAGE_ITEMS,
+                                    .put = put_collections});
 }
 
 /* ---- moves ----------------------------------------------------------------------------------- */
@@ -233,19 +239,33 @@ static struct move_info info_of_move(struct core *core, const struct catalog_mov
     };
 }
 
+static void put_moves(struct coord_answer *answer, const void *items, size_t count)
+{
+    answer->moves = items;
+    answer->moves_count = count;
+}
+
+static void answer_moves(struct core *core, const struct message *request,
+                         const struct move_info *infos, size_t count,
+                         const struct coord_answer *answer)
+{
+    page_answer(core, request,
+                &(struct page_list){.answer = *answer,
+                                    .items = infos,
+                                    .count = count,
+                                    .item_bytes = sizeof *infos,
+                                    .page_max = LIMIT_VIEW_PAGE_ITEMS,
+                                    .put = put_moves});
+}
+
 static void list_moves(struct core *core, const struct message *request)
 {
     size_t count = core->catalog.moves.count;
     struct move_info *infos = outbox_alloc(core->out, count, sizeof *infos);
-    uint32_t pages = pages_of(count, OTHERS_PER_PAGE);
 
     for (size_t i = 0; i < count; i++)
         infos[i] = info_of_move(core, core->catalog.moves.entries[i].item);
-    for (uint32_t page = 0; page < pages; page++) {
-        struct coord_answer *answer = api_page(core, request, page, pages);
-        answer->moves_count = count_in_page(count, OTHERS_PER_PAGE, page);
-        answer->moves = answer->moves_count == 0 ? NULL : infos + (size_t)page * OTHERS_PER_PAGE;
-    }
+    answer_moves(core, request, infos, count, &(struct coord_answer){.text = ""});
 }
 
 static size_t find_moves(struct core *core, const struct core_answer *given,
@@ -270,21 +290,16 @@ void api_list_change(struct core *core, const struct message *request,
         catalog_collection(&core->catalog, given->collection_id);
     struct move_info *infos;
     size_t count = find_moves(core, given, &infos);
-    uint32_t pages = pages_of(count, OTHERS_PER_PAGE);
+    struct coord_answer answer = {.status = given->status,
+                                  .text = outbox_strdup(core->out, given->text)};
 
-    for (uint32_t page = 0; page < pages; page++) {
-        struct coord_answer *answer = api_page(core, request, page, pages);
-        answer->status = given->status;
-        answer->text = outbox_strdup(core->out, given->text);
-        answer->moves_count = count_in_page(count, OTHERS_PER_PAGE, page);
-        answer->moves = answer->moves_count == 0 ? NULL : infos + (size_t)page * OTHERS_PER_PAGE;
-        if (collection == NULL)
-            continue;
+    if (collection != NULL) {
         struct collection_info *info = outbox_alloc(core->out, 1, sizeof *info);
         *info = info_of_collection(core, collection);
-        answer->collections = info;
-        answer->collections_count = 1;
+        answer.collections = info;
+        answer.collections_count = 1;
     }
+    answer_moves(core, request, infos, count, &answer);
 }
 
 /* ---- views ----------------------------------------------------------------------------------- */

@@ -38,6 +38,7 @@ struct catalog_collection {
     struct idmap segments;
     struct qn_epoch version; /* of the view that is published; (0, 0): none since this start */
     uint64_t signature;      /* of its placement */
+    size_t payload_max;      /* that its pages are cut for */
     uint64_t published_ms, changed_ms;
     uint64_t edition_ms; /* of the first view of what is readable now; 0: none since this start */
     bool dirty;          /* the view may have changed */

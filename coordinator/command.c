@@ -2,7 +2,9 @@
 #include "coordinator/command.h"
 
 #include "base/check.h"
+#include "channel/paging.h"
 #include "coordinator/grow.h"
+#include "coordinator/page.h"
 #include <stdlib.h>
 
 void command_add(struct command_items *items, const struct command_item *item)
@@ -101,48 +103,78 @@ static void fill_load(const struct catalog_segment *segment, const struct catalo
     };
 }
 
-static void load_chunk(struct core *core, const struct command_item *items, size_t count)
+/* A command that is measured before it is sent. */
+struct probe {
+    struct core *core;
+    struct message message;
+    struct catalog_move *const *moves;
+};
+
+static size_t load_bytes(void *owner, size_t count)
+{
+    struct probe *probe = owner;
+
+    probe->message.load_segments.segments_count = count;
+    return page_bytes(probe->core, &probe->message);
+}
+
+/* Returns how many of the items the message took. */
+static size_t load_chunk(struct core *core, const struct command_item *items, size_t count)
 {
     struct segment_load_info *loads = outbox_alloc(core->out, count, sizeof *loads);
-    struct message *message = control(core, items[0].node_id, MESSAGE_LOAD_SEGMENTS);
+    struct probe probe = {.core = core,
+                          .message = {.kind = MESSAGE_LOAD_SEGMENTS,
+                                      .load_segments = {
+                                          .segments = loads,
+                                          .not_after = not_after_of(core, items[0].node_id),
+                                      }}};
 
-    message->load_segments = (struct load_segments){
-        .segments = loads,
-        .segments_count = count,
-        .not_after = not_after_of(core, items[0].node_id),
-    };
     for (size_t i = 0; i < count; i++) {
-        struct catalog_wanted *wanted = catalog_wanted(items[i].segment, items[i].node_id);
+        const struct catalog_wanted *wanted = catalog_wanted(items[i].segment, items[i].node_id);
         CHECK(wanted != NULL);
         fill_load(items[i].segment, wanted, &loads[i]);
+    }
+    count = paging_fit(count, core->payload_max, load_bytes, &probe);
+    struct message *message = control(core, items[0].node_id, MESSAGE_LOAD_SEGMENTS);
+    message->load_segments = probe.message.load_segments;
+    message->load_segments.segments_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct catalog_wanted *wanted = catalog_wanted(items[i].segment, items[i].node_id);
         wanted->sent_ms = core->now_ms == 0 ? 1 : core->now_ms;
         wanted->next_ms = core->now_ms + CORE_REPEAT_MS;
         wanted->request_id = message->request_id;
         wanted->answered = false;
     }
+    return count;
 }
 
 void command_load(struct core *core, struct command_items *items)
 {
     sort(items);
-    for (size_t at = 0; at < items->count;) {
-        size_t count = chunk(items, at);
-        load_chunk(core, items->items + at, count);
-        at += count;
-    }
+    for (size_t at = 0; at < items->count;)
+        at += load_chunk(core, items->items + at, chunk(items, at));
 }
 
-static void release_chunk(struct core *core, const struct command_item *items, size_t count)
+static size_t release_bytes(void *owner, size_t count)
+{
+    struct probe *probe = owner;
+
+    probe->message.release_segments.segments_count = count;
+    return page_bytes(probe->core, &probe->message);
+}
+
+/* Returns how many of the items the message took. */
+static size_t release_chunk(struct core *core, const struct command_item *items, size_t count)
 {
     struct segment_release *releases = outbox_alloc(core->out, count, sizeof *releases);
     struct witness *witnesses = outbox_alloc(core->out, count, sizeof *witnesses);
-    struct message *message = control(core, items[0].node_id, MESSAGE_RELEASE_SEGMENTS);
+    struct probe probe = {.core = core,
+                          .message = {.kind = MESSAGE_RELEASE_SEGMENTS,
+                                      .release_segments = {
+                                          .segments = releases,
+                                          .not_after = not_after_of(core, items[0].node_id),
+                                      }}};
 
-    message->release_segments = (struct release_segments){
-        .segments = releases,
-        .segments_count = count,
-        .not_after = not_after_of(core, items[0].node_id),
-    };
     for (size_t i = 0; i < count; i++) {
         bool moved = items[i].witness.node_id != 0;
         witnesses[i] = items[i].witness;
@@ -156,16 +188,18 @@ static void release_chunk(struct core *core, const struct command_item *items, s
             .operator_name = "",
         };
     }
+    count = paging_fit(count, core->payload_max, release_bytes, &probe);
+    struct message *message = control(core, items[0].node_id, MESSAGE_RELEASE_SEGMENTS);
+    message->release_segments = probe.message.release_segments;
+    message->release_segments.segments_count = count;
+    return count;
 }
 
 void command_release(struct core *core, struct command_items *items)
 {
     sort(items);
-    for (size_t at = 0; at < items->count;) {
-        size_t count = chunk(items, at);
-        release_chunk(core, items->items + at, count);
-        at += count;
-    }
+    for (size_t at = 0; at < items->count;)
+        at += release_chunk(core, items->items + at, chunk(items, at));
 }
 
 static void fill_info(const struct catalog_segment *segment, int64_t node_id, struct qn_epoch epoch,
@@ -218,6 +252,24 @@ void command_fill_change(struct core *core, struct catalog_move *const *moves, s
     }
     *ret_change = (struct change_info){
         .collection_id = moves[0]->collection_id, .infos = infos, .infos_count = infos_count};
+}
+
+static size_t change_bytes(void *owner, size_t count)
+{
+    struct probe *probe = owner;
+    struct change_info *change = &probe->message.change_info;
+
+    command_fill_change(probe->core, probe->moves, count, change);
+    change->version = change->follows = (struct qn_epoch){UINT64_MAX, UINT64_MAX};
+    change->not_after = (struct not_after){UINT64_MAX, UINT64_MAX};
+    return page_bytes(probe->core, &probe->message);
+}
+
+size_t command_change_fit(struct core *core, struct catalog_move *const *moves, size_t count)
+{
+    struct probe probe = {.core = core, .message = {.kind = MESSAGE_CHANGE_INFO}, .moves = moves};
+
+    return paging_fit(count, core->payload_max, change_bytes, &probe);
 }
 
 void command_change(struct core *core, struct catalog_move *const *moves, size_t count)

@@ -36,6 +36,8 @@ void command_release(struct core *core, struct command_items *items);
  * dst): one entry per pair. */
 void command_fill_change(struct core *core, struct catalog_move *const *moves, size_t count,
                          struct change_info *ret_change);
+/* How many of the moves, from the first on, one change info speaks of: as the bus takes. */
+size_t command_change_fit(struct core *core, struct catalog_move *const *moves, size_t count);
 /* The change info to the source's control: moves of one collection and source, at most
  * CORE_COMMAND_SEGMENTS of them. */
 void command_change(struct core *core, struct catalog_move *const *moves, size_t count);

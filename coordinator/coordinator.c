@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { API_SLOTS = 1024, TURN_MESSAGES = 256 };
 
@@ -28,6 +29,9 @@ struct coordinator {
     uint64_t dropped_total; /* messages that could not be decoded */
     bool stopped, stepped_down;
     char failure[512];
+    /* of the step whose messages are sent: each is told once */
+    bool said_too_long[MESSAGE_COORD_ANSWER + 1];
+    const char *refused; /* reply_to; its further pages are spared */
 };
 
 /* ---- in -------------------------------------------------------------------------------------- */
@@ -122,19 +126,25 @@ static bool publish(struct coordinator *coordinator, const struct subject *subje
     }
     (void)snprintf(text, sizeof text, "%s is not sent: %s", message_kind_name(message->kind),
                    error->text);
-    say(coordinator, true, text);
+    if (!coordinator->said_too_long[message->kind])
+        say(coordinator, true, text);
+    coordinator->said_too_long[message->kind] = true;
     return false;
 }
 
-/* Who asked for what cannot be sent is told so, rather than left to wait. */
+/* Lists are cut as the bus takes them, so this is one item that no page holds. Who asked for it is
+ * told so, rather than left to wait, and spared the other pages. */
 static void send_one(struct coordinator *coordinator, const struct outbox_send *send)
 {
     struct subject subject = subject_of(coordinator, send);
     struct qn_error error = {0};
 
+    if (coordinator->refused != NULL && strcmp(coordinator->refused, send->reply_to) == 0)
+        return;
     if (subject.text[0] == '\0' || publish(coordinator, &subject, &send->message, &error) ||
         send->message.kind != MESSAGE_COORD_ANSWER)
         return;
+    coordinator->refused = send->reply_to;
     struct message refusal = send->message;
     struct qn_error again = {0};
     refusal.coord_answer =
@@ -159,6 +169,8 @@ static void carry_out(struct coordinator *coordinator)
         stop(coordinator, "stepped down: ", outbox->failure);
         return;
     }
+    memset(coordinator->said_too_long, 0, sizeof coordinator->said_too_long);
+    coordinator->refused = NULL;
     for (size_t i = 0; i < outbox->sends_count; i++)
         send_one(coordinator, &outbox->sends[i]);
     for (size_t i = 0; i < outbox->notes_count; i++)
@@ -176,8 +188,11 @@ static uint64_t wall_ms(const struct coordinator *coordinator)
 
 static void step(struct coordinator *coordinator, struct step_event *event)
 {
+    const struct transport *bus = &coordinator->options.transport;
+
     event->now_ms = clock_now_ms(&coordinator->options.clock);
     event->wall_ms = wall_ms(coordinator);
+    event->payload_max = bus->ops->max_payload(bus->self); /* another one after a reconnect */
     outbox_reset(&coordinator->outbox);
     coordinator_step(coordinator->core, event, &coordinator->outbox);
     carry_out(coordinator);

@@ -12,6 +12,8 @@ struct core *core_new(const struct core_options *options)
     struct core *core = grow_calloc(1, sizeof *core);
 
     core->options = *options;
+    core->payload_max = LIMIT_ANSWER_PART_BYTES;
+    arena_init(&core->probe, LIMIT_DECODE_ARENA_BYTES);
     return core;
 }
 
@@ -19,6 +21,7 @@ struct core *core_free(struct core *core)
 {
     if (core == NULL)
         return NULL;
+    arena_done(&core->probe);
     cluster_done(&core->cluster);
     catalog_done(&core->catalog);
     for (size_t i = 0; i < CORE_ANSWERS_KEPT; i++) {

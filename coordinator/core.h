@@ -65,6 +65,9 @@ struct core {
     /* of the step that runs */
     struct outbox *out;
     uint64_t now_ms, wall_ms;
+    size_t payload_max; /* bytes of a message that the bus takes now, and that we send at most */
+    uint64_t answer_number; /* of the request that is answered now */
+    struct arena probe;     /* messages that are only measured */
 };
 
 struct core *core_new(const struct core_options *options);

@@ -78,6 +78,7 @@ static void release_ready(struct core *core)
         while (at + count < batch.count &&
                batch.moves[at + count]->collection_id == batch.moves[at]->collection_id)
             count++;
+        count = command_change_fit(core, batch.moves + at, count);
         release_together(core, batch.moves + at, count);
     }
 }
@@ -97,6 +98,7 @@ static void ask_sources(struct core *core)
         while (at + count < batch.count && count < CORE_COMMAND_SEGMENTS &&
                is_same_command(batch.moves[at + count], batch.moves[at]))
             count++;
+        count = command_change_fit(core, batch.moves + at, count);
         command_change(core, batch.moves + at, count);
         for (size_t i = 0; i < count; i++)
             handoff_asked(core, batch.moves[at + i]);

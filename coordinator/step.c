@@ -334,6 +334,9 @@ void coordinator_step(struct core *core, const struct step_event *event, struct 
     core->out = outbox;
     core->now_ms = event->now_ms;
     core->wall_ms = event->wall_ms;
+    core->payload_max = LIMIT_ANSWER_PART_BYTES;
+    if (event->payload_max != 0 && event->payload_max < core->payload_max)
+        core->payload_max = event->payload_max;
     if (!core->opened) {
         core->opened = true;
         core->opened_ms = event->now_ms;

@@ -20,7 +20,8 @@ enum step_event_kind {
 struct step_event {
     enum step_event_kind kind;
     uint64_t now_ms, wall_ms;
-    bool deaf; /* STEP_TICK: the bus is away, as far as the transport knows */
+    size_t payload_max; /* bytes of a message that the bus takes now; 0: any */
+    bool deaf;          /* STEP_TICK: the bus is away, as far as the transport knows */
     const struct message *message;
     const struct manifest *manifest;
     const struct qn_error *error;

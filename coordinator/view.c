@@ -2,11 +2,9 @@
 #include "coordinator/view.h"
 
 #include "base/hash.h"
+#include "channel/paging.h"
+#include "coordinator/page.h"
 #include <string.h>
-
-/* A page stays well below LIMIT_ANSWER_PART_BYTES: what an item and a copy take on the wire at
- * most, beside the replica's name. */
-enum { ITEM_BYTES = 96, COPY_BYTES = 48, PAGE_BYTES = LIMIT_ANSWER_PART_BYTES * 3 / 4 };
 
 static bool is_listed(const struct core *core, const struct catalog_segment *segment,
                       const struct catalog_wanted *wanted)
@@ -128,39 +126,52 @@ bool view_is_known(const struct core *core, const struct catalog_collection *col
 
 bool view_update(struct core *core, struct catalog_collection *collection, bool force)
 {
+    bool published = collection->version.term != 0;
+
+    /* Pages of one version must all be cut alike: else those of two cuts would join. */
+    force = force || (published && collection->payload_max != core->payload_max);
     if (!collection->dirty && !force)
         return false;
     uint64_t signature = signature_of(core, collection);
     collection->dirty = false;
-    if (!force && collection->version.term != 0 && signature == collection->signature)
+    if (!force && published && signature == collection->signature)
         return false;
     collection->signature = signature;
+    collection->payload_max = core->payload_max;
     collection->version = core_mint(core);
     return true;
 }
 
-/* How many of the items, from first on, go into one page. */
-static size_t page_items(const struct view_item *items, size_t count)
-{
-    size_t bytes = 0, taken = 0;
+struct page_probe {
+    struct core *core;
+    struct collection_view view; /* without items: the head of every page */
+    const struct view_item *items;
+};
 
-    while (taken < count && taken < LIMIT_VIEW_PAGE_ITEMS) {
-        bytes += ITEM_BYTES;
-        for (size_t i = 0; i < items[taken].copies_count; i++)
-            bytes += COPY_BYTES + strlen(items[taken].copies[i].replica);
-        if (bytes > PAGE_BYTES && taken > 0)
-            break;
-        taken++;
-    }
-    return taken;
+/* As an answer to GET_VIEW, which is longer than the same page on the query channel: a version is
+ * cut in one way for both. */
+static size_t page_size(void *owner, size_t count)
+{
+    const struct page_probe *probe = owner;
+    struct collection_view view = probe->view;
+    struct message message = {.kind = MESSAGE_COORD_ANSWER,
+                              .coord_answer = {.text = "", .view = &view}};
+
+    view.items = probe->items;
+    view.items_count = count;
+    return page_bytes(probe->core, &message);
 }
 
-static uint32_t count_pages(const struct view_item *items, size_t count)
+/* The number of items of each page; at least one page. */
+static uint32_t cut(struct page_probe *probe, size_t items_count, size_t *counts)
 {
     uint32_t pages = 0;
 
-    for (size_t at = 0; at < count; at += page_items(items + at, count - at))
-        pages++;
+    for (size_t left = items_count; left > 0; left -= counts[pages++]) {
+        size_t most = left < LIMIT_VIEW_PAGE_ITEMS ? left : LIMIT_VIEW_PAGE_ITEMS;
+        counts[pages] = paging_fit(most, probe->core->payload_max, page_size, probe);
+        probe->items += counts[pages];
+    }
     return pages == 0 ? 1 : pages;
 }
 
@@ -169,25 +180,27 @@ struct collection_view *view_pages(struct core *core, const struct catalog_colle
 {
     struct view_item *items;
     size_t items_count = fill_items(core, collection, &items);
-    uint32_t pages_count = count_pages(items, items_count);
+    size_t *counts = outbox_alloc(core->out, items_count, sizeof *counts);
+    struct page_probe probe = {
+        .core = core,
+        .view = {.collection_id = collection->row.collection_id,
+                 .name = outbox_strdup(core->out, collection->row.name),
+                 .version = collection->version,
+                 .readable_version = collection->row.readable_version,
+                 .metric = collection->row.metric,
+                 .dim = collection->row.dim},
+        .items = items,
+    };
+    uint32_t pages_count = cut(&probe, items_count, counts);
     struct collection_view *pages = outbox_alloc(core->out, pages_count, sizeof *pages);
-    size_t at = 0;
 
     for (uint32_t i = 0; i < pages_count; i++) {
-        size_t taken = page_items(items + at, items_count - at);
-        pages[i] = (struct collection_view){
-            .collection_id = collection->row.collection_id,
-            .name = outbox_strdup(core->out, collection->row.name),
-            .version = collection->version,
-            .readable_version = collection->row.readable_version,
-            .metric = collection->row.metric,
-            .dim = collection->row.dim,
-            .page = i,
-            .pages = pages_count,
-            .items = taken == 0 ? NULL : items + at,
-            .items_count = taken,
-        };
-        at += taken;
+        pages[i] = probe.view;
+        pages[i].page = i;
+        pages[i].pages = pages_count;
+        pages[i].items = counts[i] == 0 ? NULL : items;
+        pages[i].items_count = counts[i];
+        items += counts[i];
     }
     *ret_count = pages_count;
     return pages;

@@ -6,7 +6,7 @@
 
 #include "channel/message.h"
 
-enum { SAMPLES_KINDS = 18, SAMPLES_COUNT = SAMPLES_KINDS + 12 };
+enum { SAMPLES_KINDS = 18, SAMPLES_COUNT = SAMPLES_KINDS + 13 };
 
 /* index < SAMPLES_COUNT; points to constants. */
 struct message samples_at(size_t index);

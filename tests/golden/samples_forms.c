@@ -112,6 +112,9 @@ static const struct {
     {"report_request_traced",
      {.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
       .kind = MESSAGE_REPORT_REQUEST}},
+    {"coord_answer_page",
+     {.kind = MESSAGE_COORD_ANSWER,
+      .coord_answer = {.text = "", .page = 1, .pages = 2, .answer_number = 0xfedcba9876543210}}},
 };
 
 static_assert(COUNT_OF(forms) == SAMPLES_COUNT - SAMPLES_KINDS, "SAMPLES_COUNT");

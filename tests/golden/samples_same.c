@@ -336,8 +336,8 @@ static void same_coord_answer(const struct coord_answer *a, const struct coord_a
     assert_true((a->view == NULL) == (b->view == NULL));
     if (a->view != NULL)
         same_view(a->view, b->view);
-    SAME(page);
-    SAME(pages);
+    SAME(page), SAME(pages);
+    SAME(answer_number);
 }
 
 static void same_commands(const struct message *a, const struct message *b)

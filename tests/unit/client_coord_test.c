@@ -9,7 +9,7 @@
 
 /* What a coordinator sends when it is asked for the n-th time: pages of versions of a view. */
 struct page {
-    uint32_t ask, page, version;
+    uint32_t ask, page, version, answer_number;
 };
 
 struct script {
@@ -18,6 +18,7 @@ struct script {
     size_t pages_count;
     uint32_t asks_count;
     uint32_t seen[2]; /* versions of the pages that the call gave */
+    uint64_t numbers[2];
     uint32_t seen_count;
 };
 
@@ -30,12 +31,15 @@ static void send_page(struct script *script, const struct message *request, cons
                                    .dim = 2,
                                    .page = page->page,
                                    .pages = 2};
-    struct message answer = {
-        .cluster = "test",
-        .sender = "coordinator",
-        .request_id = request->request_id,
-        .kind = MESSAGE_COORD_ANSWER,
-        .coord_answer = {.text = "", .view = &view, .page = page->page, .pages = 2}};
+    struct message answer = {.cluster = "test",
+                             .sender = "coordinator",
+                             .request_id = request->request_id,
+                             .kind = MESSAGE_COORD_ANSWER,
+                             .coord_answer = {.text = "",
+                                              .view = &view,
+                                              .page = page->page,
+                                              .pages = 2,
+                                              .answer_number = page->answer_number}};
     struct arena arena;
     const uint8_t *bytes;
     size_t size;
@@ -67,8 +71,10 @@ static void note(void *owner, const struct coord_answer *answer)
 {
     struct script *script = owner;
 
-    if (script->seen_count < 2)
-        script->seen[script->seen_count++] = (uint32_t)answer->view->version.version;
+    if (script->seen_count == 2)
+        return;
+    script->numbers[script->seen_count] = answer->answer_number;
+    script->seen[script->seen_count++] = (uint32_t)answer->view->version.version;
 }
 
 static void ask(struct script *script, const char *url)
@@ -91,7 +97,7 @@ static void ask(struct script *script, const char *url)
 
 static void pages_of_an_older_view_give_way_to_a_newer_one(void **state)
 {
-    const struct page pages[] = {{1, 1, 7}, {2, 0, 8}, {2, 1, 8}};
+    const struct page pages[] = {{1, 1, 7, 0}, {2, 0, 8, 0}, {2, 1, 8, 0}};
     struct script script = {.pages = pages, .pages_count = 3};
 
     (void)state;
@@ -103,7 +109,7 @@ static void pages_of_an_older_view_give_way_to_a_newer_one(void **state)
 
 static void late_pages_of_an_older_view_do_not_count(void **state)
 {
-    const struct page pages[] = {{1, 0, 8}, {2, 1, 7}, {3, 1, 8}};
+    const struct page pages[] = {{1, 0, 8, 0}, {2, 1, 7, 0}, {3, 1, 8, 0}};
     struct script script = {.pages = pages, .pages_count = 3};
 
     (void)state;
@@ -113,11 +119,37 @@ static void late_pages_of_an_older_view_do_not_count(void **state)
     assert_int_equal(script.seen[1], 8);
 }
 
+static void pages_of_two_answers_never_join(void **state)
+{
+    const struct page pages[] = {{1, 0, 8, 1}, {2, 1, 8, 2}, {3, 0, 8, 3}, {3, 1, 8, 3}};
+    struct script script = {.pages = pages, .pages_count = 4};
+
+    (void)state;
+    ask(&script, "inproc://coord-two");
+    assert_int_equal(script.asks_count, 3);
+    assert_int_equal(script.numbers[0], 3);
+    assert_int_equal(script.numbers[1], 3);
+}
+
+static void late_pages_of_an_older_answer_do_not_count(void **state)
+{
+    const struct page pages[] = {{1, 1, 8, 5}, {2, 0, 8, 4}, {3, 0, 8, 5}};
+    struct script script = {.pages = pages, .pages_count = 3};
+
+    (void)state;
+    ask(&script, "inproc://coord-late");
+    assert_int_equal(script.asks_count, 3);
+    assert_int_equal(script.numbers[0], 5);
+    assert_int_equal(script.numbers[1], 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_of_an_older_view_give_way_to_a_newer_one),
         cmocka_unit_test(late_pages_of_an_older_view_do_not_count),
+        cmocka_unit_test(pages_of_two_answers_never_join),
+        cmocka_unit_test(late_pages_of_an_older_answer_do_not_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

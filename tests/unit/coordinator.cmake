@@ -11,6 +11,7 @@ qnode_test(coordinator_planner_test unit/coordinator_planner_test.c LIBS coordin
 qnode_test(coordinator_sqlite_test unit/coordinator_sqlite_test.c LIBS coordinator_sqlite)
 qnode_test(coordinator_shell_test unit/coordinator_shell_test.c LIBS coordinator)
 qnode_test(coordinator_random_test unit/coordinator_random_test.c LIBS coordinator_world)
+qnode_test(coordinator_page_test unit/coordinator_page_test.c LIBS coordinator_world)
 qnode_test(coordinator_strays_test unit/coordinator_strays_test.c LIBS coordinator_world)
 qnode_test(coordinator_balance_test unit/coordinator_balance_test.c LIBS coordinator_world)
 qnode_test(coordinator_deaths_test unit/coordinator_deaths_test.c LIBS coordinator_world)

@@ -54,6 +54,7 @@ struct world_view {
     struct qn_epoch version;
     uint64_t readable_version;
     size_t items_count, published_count;
+    uint32_t pages;
     struct {
         int64_t segment_id;
         size_t copies_count;
@@ -75,7 +76,8 @@ struct world {
     /* Drops a message if it says so. NULL: none is dropped. */
     bool (*drops)(struct world *world, int64_t to, const struct message *message);
     unsigned drops_left;
-    bool mute; /* what the coordinator publishes to nodes is lost */
+    size_t payload_max; /* of the bus; 0: any */
+    bool mute;          /* what the coordinator publishes to nodes is lost */
 
     const struct manifest *manifest; /* what read_manifest gives; NULL: not found */
     unsigned manifests_read;

@@ -3,7 +3,7 @@ add_executable(scripted-coordinator ${CMAKE_CURRENT_SOURCE_DIR}/e2e/scripted_coo
   ${CMAKE_CURRENT_SOURCE_DIR}/e2e/script.c)
 target_link_libraries(scripted-coordinator PRIVATE channel segstore base)
 
-set(E2E kill foreign outage roles)
+set(E2E kill foreign outage paging retained roles)
 if(NOT QNODE_SANITIZE) # a sanitizer's own threads sleep
   list(APPEND E2E strace)
 endif()
