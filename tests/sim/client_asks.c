@@ -64,9 +64,7 @@ static void on_answer(void *owner, const struct coord_answer *answer)
 static void judge_answer(const struct sim_question *question, enum qn_status status)
 {
     struct world *world = question->client->world;
-    bool is_too_long = world->options.payload_bytes > 0 &&
-                       status == QN_STATUS_UNSUPPORTED; /* a list, for the bus */
-    bool is_answered = status == QN_STATUS_OK || status == QN_STATUS_NOT_FOUND || is_too_long;
+    bool is_answered = status == QN_STATUS_OK || status == QN_STATUS_NOT_FOUND;
 
     trace_line(&world->trace, "  %s: question %d: %s, %u pages", question->client->process->name,
                (int)question->request.verb, qn_status_name(status), question->pages_in);

@@ -7,7 +7,7 @@
 #include "channel/transport.h"
 #include "tests/sim/timeline.h"
 
-enum { NET_PROCESSES_MAX = 16, NET_SUBSCRIPTIONS_MAX = 256 };
+enum { NET_PROCESSES_MAX = 16, NET_SUBSCRIPTIONS_MAX = 256, NET_NARROW_US = 4000000 };
 
 struct world;
 struct process;
