@@ -19,7 +19,7 @@
 
 enum {
     CLIENT_VIEWS_MAX = 1024, /* collections; the one unused longest makes room */
-    CLIENT_VIEWS_INBOX_SLOTS = 1024,
+    CLIENT_VIEWS_INBOX_SLOTS = LIMIT_VIEW_PAGES_MAX, /* a view of the most pages, at once */
     CLIENT_VIEWS_INBOX_BYTES = 32 << 20, /* waiting to be decoded; more is lost, and asked for */
     CLIENT_VIEWS_ASK_US = 50 * 1000,
     CLIENT_VIEWS_HINT_US =
