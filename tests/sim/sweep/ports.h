@@ -10,7 +10,7 @@
 #include "coordinator/state.h"
 #include "tests/sim/sweep/fault.h"
 
-enum { PORTS_PAYLOAD_BYTES = 4096 }; /* small: search answers come in parts */
+enum { PORTS_PAYLOAD_BYTES = 10000 }; /* a search fits, its answer comes in parts */
 
 /* Runs what is due and lets time pass to until_us at most, or to the next thing that is due. */
 typedef void ports_pass(void *owner, uint64_t until_us);
