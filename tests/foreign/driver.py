@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every coordinator needs whatever it decides: a term, the nodes as their reports say, commands
+that are repeated until a receipt comes; and a client's search, to check what it did."""
+import dataclasses
+import random
+import struct
+import time
+
+import qnode_pb2 as pb
+import wire
+from story import Failure
+
+LIVES_MS = 10_000   # a command is void that long after the receiver's last report
+AGAIN_S = 1.0       # what is still wanted is said again (C1)
+PATIENCE_S = 60.0   # then this story has failed; a real coordinator never gives up
+SEARCH_MS = 5_000
+
+
+@dataclasses.dataclass
+class Node:
+    """One agent, as its reports say."""
+    boot: int = 0
+    number: int = -1
+    term: int = 0
+    uptime_ms: int = 0
+    report: pb.NodeReport = None
+    pages: dict = dataclasses.field(default_factory=dict)
+    copies: dict = None      # of the last full list: {segment_id: CopyReport}
+    copies_number: int = -1  # the report that list came with
+
+
+class Driver:
+    def __init__(self, bus, cluster, client, story):
+        self.bus, self.cluster, self.client, self.story = bus, cluster, client, story
+        self.boot = time.time_ns() // 1_000_000  # any number, another one at each start
+        self.term = self.version = self.requests = self.highest_term = 0
+        self.nodes = {}
+        self.beacon_at = 0.0
+
+    # ---- saying (section 3: the envelope) ------------------------------------------------------
+
+    def envelope(self, **fields):
+        return pb.Message(**{"cluster": self.cluster, "sender": "coordinator", "boot": self.boot,
+                             "term": self.term, **fields})
+
+    def request(self):
+        self.requests += 1
+        return self.requests
+
+    def publish(self, subject, message, what=None, reply=""):
+        self.bus.publish(subject, message.SerializeToString(), reply)
+        if what:
+            self.story.said(message.sender, subject, what)
+
+    def mint(self):
+        """The next (term, version): the one counter of the cluster (C2)."""
+        self.version += 1
+        return self.term, self.version
+
+    def not_after(self, node_id):
+        """By the receiver's own clock (section 6, Expiry)."""
+        node = self.nodes[node_id]
+        return pb.NotAfter(boot=node.boot, uptime_ms=node.uptime_ms + LIVES_MS)
+
+    # ---- hearing -------------------------------------------------------------------------------
+
+    def beacon(self):
+        """Each second, on `coord`: a coordinator of this term is there (section 2)."""
+        if self.term and time.monotonic() - self.beacon_at > 1.0:
+            self.beacon_at = time.monotonic()
+            self.publish("coord", self.envelope(report_request=pb.ReportRequest()))
+
+    def next(self, seconds):
+        """(subject, Message) of the next message that is ours, or (None, None)."""
+        self.beacon()
+        heard = self.bus.next(seconds)
+        if heard is None:
+            return None, None
+        message = pb.Message()
+        try:
+            message.ParseFromString(heard[1])
+        except Exception:  # what is not a Message is dropped (section 3)
+            return None, None
+        if message.cluster != self.cluster:
+            return None, None
+        self.highest_term = max(self.highest_term, message.term)
+        if message.WhichOneof("body") == "node_report":
+            self.take_report(message)
+        if heard[0] == "coord" and (message.term, message.boot) > (self.term, self.boot) and self.term:
+            raise Failure(f"a coordinator of term {message.term} is there: we step down (C2)")
+        return heard[0], message
+
+    def take_report(self, message):
+        """Reports of a lower (boot, number) are dropped; a list counts when its pages are in."""
+        report = message.node_report
+        node = self.nodes.setdefault(report.node_id, Node())
+        if (message.boot, report.report_number) < (node.boot, node.number):
+            return
+        if (message.boot, report.report_number) != (node.boot, node.number):
+            node.pages = {}
+        if message.boot != node.boot:
+            node.copies, node.copies_number = None, -1
+        node.boot, node.number, node.term = message.boot, report.report_number, message.term
+        node.uptime_ms, node.report = report.uptime_ms, report
+        if report.has_copies:
+            node.pages[report.page] = report
+            if len(node.pages) == report.pages:
+                node.copies = {c.segment.segment_id: c for page in node.pages.values()
+                               for c in page.copies}
+                node.copies_number = report.report_number
+
+    def hear(self, what, wanted, say=None):
+        """Hears until wanted(subject, message) is true and returns that message. `say` is called
+        first, and again each second until then: any message may be lost (C1)."""
+        until, again = time.monotonic() + PATIENCE_S, 0.0
+        while time.monotonic() < until:
+            if say and time.monotonic() >= again:
+                again = time.monotonic() + AGAIN_S
+                say()
+            subject, message = self.next(0.1)
+            if message is not None and wanted(subject, message):
+                return message
+        raise Failure(f"{what} did not come within {PATIENCE_S:.0f} s")
+
+    # ---- commands and receipts -----------------------------------------------------------------
+
+    def command(self, node_id, body, what, expires=True, **envelope):
+        """Returns (request_id, say): say() sends the command, each time with a later not_after."""
+        request_id, said = self.request(), []
+
+        def say():
+            if expires:
+                body.not_after.CopyFrom(self.not_after(node_id))
+            message = self.envelope(request_id=request_id, **envelope)
+            getattr(message, BODIES[type(body)]).CopyFrom(body)
+            self.publish(f"agent.{node_id}.control", message, None if said else what)
+            said.append(what)
+        return request_id, say
+
+    def receipt(self, node_id, kinds, request_id, segment_id, say=None):
+        """The receipt of one of these kinds, of that request and segment, on `event.<node>`."""
+        kinds = (kinds,) if isinstance(kinds, str) else kinds
+
+        def wanted(subject, message):
+            kind = message.WhichOneof("body")
+            return (subject == f"event.{node_id}" and kind in kinds
+                    and message.request_id == request_id
+                    and getattr(message, kind).segment_id == segment_id)
+        message = self.hear(f"{' or '.join(kinds)} of segment {segment_id} from node {node_id}",
+                            wanted, say)
+        kind = message.WhichOneof("body")
+        body = getattr(message, kind)
+        self.story.said(message.sender, f"event.{node_id}", tell(kind, body))
+        self.story.check(
+            f"its envelope: node {node_id}, its boot, a term not below ours, request {request_id}",
+            (message.sender, f"node/{node_id}"), (message.boot, self.nodes[node_id].boot),
+            message.term >= self.term)
+        return message, body
+
+    def full_report(self, node_id, what, wanted):
+        """Asks for the list of copies until a whole one says what is wanted; returns the node."""
+        seen = self.nodes[node_id].copies_number
+        _, say = self.command(node_id, pb.ReportRequest(), f"ReportRequest: {what}?", expires=False)
+
+        def listed(subject, message):
+            node = self.nodes.get(node_id)
+            return (subject == f"report.{node_id}" and node.copies is not None
+                    and node.copies_number > seen and wanted(node))
+        self.hear(f"a report of node {node_id}: {what}", listed, say)
+        return self.nodes[node_id]
+
+    # ---- the client's side: a search (C4) ------------------------------------------------------
+
+    def ask(self, node_id, collection, segment_ids, queries, k):
+        """One SearchRequest to one agent; repeated, for it is idempotent, until all parts are in."""
+        request_id = self.request()
+        reply = f"reply.{self.client}.{request_id}"
+        message = pb.Message(
+            cluster=self.cluster, sender=f"client/{self.client}", request_id=request_id,
+            reply_to=f"qnode.{self.cluster}.{reply}",
+            search_request=pb.SearchRequest(
+                collection_id=collection.collection_id, k=k, nq=len(queries), dim=collection.dim,
+                metric=pb.L2, queries=b"".join(struct.pack(f"<{len(q)}f", *q) for q in queries),
+                segment_ids=segment_ids, deadline_ms=SEARCH_MS))
+        answers = {}  # parts of two answers are never joined: told apart by what all parts carry
+
+        def complete(subject, heard):
+            if subject != reply or heard.WhichOneof("body") != "search_answer":
+                return False
+            part = heard.search_answer
+            key = (part.parts, part.covered, tuple(map(wire.pair, part.epochs)))
+            parts = answers.setdefault(key, {})
+            parts[part.part] = part
+            return len(parts) == part.parts and part.status != pb.BUSY
+        last = self.hear(f"an answer of node {node_id}", complete, lambda: self.publish(
+            f"agent.{node_id}.search", message, reply=reply))
+        part = last.search_answer
+        parts = answers[(part.parts, part.covered, tuple(map(wire.pair, part.epochs)))]
+        answer = wire.unite_parts([parts[i] for i in range(part.parts)], segment_ids, len(queries))
+        self.story.said("client", f"agent.{node_id}.search",
+                        f"SearchRequest of segments {', '.join(map(str, segment_ids))}")
+        self.story.said(last.sender, "reply", tell_answer(answer))
+        return answer
+
+    def listen(self, seconds):
+        """Takes what comes for a while: reports, mostly."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.next(left)
+
+    def take_term(self):
+        """Above all that was heard, by 1 to 1000, by chance: two that start at once rarely tie."""
+        self.term = self.highest_term + random.randint(1, 1000)
+        self.beacon()
+
+
+BODIES = {pb.LoadSegments: "load_segments", pb.ReleaseSegments: "release_segments",
+          pb.SealedSegmentsChangeInfo: "sealed_segments_change_info",
+          pb.ReportRequest: "report_request"}
+
+
+def tell(kind, body):
+    """A receipt in words."""
+    name = "".join(word.capitalize() for word in kind.split("_"))
+    text = f"{name} {body.segment_id} @{wire.words(wire.pair(body.epoch))}"
+    if kind == "segment_loaded":
+        return text + (", adopted" if body.adopted else f", {body.bytes:,} bytes, {body.took_ms} ms")
+    if kind == "segment_released":
+        return (text + f", {pb.Ground.Name(body.ground)}, {body.bytes:,} bytes, RssAnon "
+                f"{body.rss_before:,} -> {body.rss_after:,}, waited {body.waited_ms} ms")
+    if kind == "leaving":
+        return text
+    return f"{text}: {pb.Status.Name(body.status)}, \"{body.text}\""
+
+
+def tell_answer(answer):
+    covered = ", ".join(f"{s}@{wire.words(e)}" for s, e in sorted(answer.covered.items()))
+    refused = "".join(f"; {s} {pb.Status.Name(r.status)}" + (f" to {r.moved_to}" if r.moved_to else "")
+                      for s, r in sorted(answer.refused.items()))
+    return f"SearchAnswer: covered {covered or 'none'}{refused}"
