@@ -22,6 +22,12 @@ GRACE_MS = int(os.environ.get("RELEASE_GRACE_MS", "500"))
 UNKNOWN_NODE, A, B = 99, 1, 2
 
 
+def later(say):
+    """`say`, but not the first time it is called: it was said already, and would be a repeat."""
+    said = []
+    return lambda: say() if said else said.append(True)
+
+
 class Tutorial(Driver):
     """The state of a small coordinator: where the copies are, and the newest view."""
 
@@ -40,7 +46,8 @@ class Tutorial(Driver):
     def hear_and_take_a_term(self):
         self.story.chapter("Listen, then take a term (sections 1, 2: C1, C2)", """
             Reports say all there is to know of the nodes. The term of a coordinator that starts is
-            above all it has heard; a node is known to hold it once its own report says so.""")
+            above all it has heard. A ReportRequest brings the full list; the term of a node only
+            rises with a command.""")
         self.hear("a report of both nodes", lambda *_: {A, B} <= set(self.nodes))
         for node_id in (A, B):
             node = self.nodes[node_id]
@@ -52,9 +59,8 @@ class Tutorial(Driver):
         self.take_term()
         self.story.said("coordinator", "coord", f"ReportRequest: term {self.term} is here")
         for node_id in (A, B):
-            node = self.full_report(node_id, "your term, your copies",
-                                    lambda n: n.term == self.term)
-            self.story.check(f"node {node_id} holds term {self.term} and no copy",
+            node = self.full_report(node_id, "your copies", lambda n: True)
+            self.story.check(f"node {node_id} has no copy",
                              (node.copies, {}), (node.report.copies_count, 0))
 
     def load(self, segment_ids, node_id):
@@ -67,29 +73,18 @@ class Tutorial(Driver):
         say()
         for segment_id, copy_epoch in wanted.items():
             segment = self.segments[segment_id]
-            # Not repeated as a whole for each: a repeat is answered by a receipt of its own.
-            _, loaded = self.receipt(node_id, "segment_loaded", request_id, segment_id, self.again(say))
+            _, loaded = self.receipt(node_id, "segment_loaded", request_id, segment_id, copy_epoch,
+                                     later(say))
             self.story.check("its epoch is the one minted, its bytes are mem_size; nothing adopted",
                              (pair(loaded.epoch), copy_epoch), (loaded.bytes, segment.mem_size),
                              (loaded.adopted, False), loaded.numa_node < 64)
             self.places.setdefault(segment_id, {})[node_id] = copy_epoch
         self.check_report(node_id)
 
-    @staticmethod
-    def again(say):
-        """`say`, but not the first time: it was said already."""
-        said = []
-
-        def later():
-            if said:
-                say()
-            said.append(True)
-        return later
-
     def check_report(self, node_id):
         """The node's own list has what we think it has, and nothing else."""
         wanted = {s: places[node_id] for s, places in self.places.items() if node_id in places}
-        node = self.full_report(node_id, "your copies", lambda n: {
+        node = self.full_report(node_id, "your copies", lambda n: n.term == self.term and {
             s: pair(c.segment.epoch) for s, c in n.copies.items()
             if c.segment.copy_state == pb.COPY_SERVING} == wanted and len(n.copies) == len(wanted))
         for segment_id, copy in node.copies.items():
@@ -104,7 +99,7 @@ class Tutorial(Driver):
         text = ", ".join(f"{s}@{words(e)}" for s, e in sorted(wanted.items())) or "none"
         self.story.said(f"node/{node_id}", f"report.{node_id}",
                         f"copies {text}; ledger {node.report.memory.ledger_bytes:,} bytes")
-        self.story.check(f"its list is ours, its ledger holds their {held:,} bytes",
+        self.story.check(f"its term and its list are ours; its ledger holds these {held:,} bytes",
                          node.report.copies_count == len(wanted),
                          node.report.memory.ledger_bytes >= held)
 
@@ -119,7 +114,7 @@ class Tutorial(Driver):
         request_id, say = self.command(A, pb.LoadSegments(segments=[
             wire.load_info(self.collection, self.segments[ids[0]], copy_epoch)]),
             f"LoadSegments {ids[0]} @{words(copy_epoch)}, again")
-        _, loaded = self.receipt(A, "segment_loaded", request_id, ids[0], say)
+        _, loaded = self.receipt(A, "segment_loaded", request_id, ids[0], say=say)
         self.story.check("nothing is loaded twice (C5)", (pair(loaded.epoch), copy_epoch),
                          (loaded.adopted, False))
 
@@ -194,7 +189,7 @@ class Tutorial(Driver):
 
         stale = self.term - 1
         request_id, say = self.command(A, body, f"LoadSegments {last} with term {stale}", term=stale)
-        message, refused = self.receipt(A, "command_refused", request_id, 0, say)
+        message, refused = self.receipt(A, "command_refused", request_id, 0, say=say)
         self.story.check(f"TERM_STALE: {stale} was the command's term, {self.term} is the known one",
                          (refused.status, pb.TERM_STALE), (refused.command_term, stale),
                          (message.term, self.term))
@@ -218,7 +213,7 @@ class Tutorial(Driver):
         request_id, say = self.command(A, pb.ReleaseSegments(segments=[pb.SegmentRelease(
             segment_id=first, epoch=wire.epoch(older), ground=pb.GROUND_FORCE, operator="eve")]),
             f"ReleaseSegments {first} @{words(older)}, an older epoch")
-        _, refused = self.receipt(A, "command_refused", request_id, first, say)
+        _, refused = self.receipt(A, "command_refused", request_id, first, say=say)
         self.story.check("EPOCH_STALE, with the epoch held: the copy was adopted since, or reloaded",
                          (refused.status, pb.EPOCH_STALE),
                          (pair(refused.epoch), self.places[first][A]))
@@ -229,7 +224,8 @@ class Tutorial(Driver):
         info = wire.load_info(self.collection, self.segments[segment_id], self.mint(), **other)
         request_id, say = self.command(node_id, pb.LoadSegments(segments=[info]),
                                        f"LoadSegments {segment_id}, {what}")
-        _, failed = self.receipt(node_id, "load_failed", request_id, segment_id, say)
+        _, failed = self.receipt(node_id, "load_failed", request_id, segment_id,
+                                 pair(info.epoch), say)
         self.story.check(f"LoadFailed {pb.Status.Name(status)}: {what}", (failed.status, status),
                          (pair(failed.epoch), pair(info.epoch)))
         if status == pb.OVER_BUDGET:
@@ -247,7 +243,8 @@ class Tutorial(Driver):
             info = wire.load_info(self.collection, self.segments[target], self.mint(), path=str(path))
             request_id, say = self.command(A, pb.LoadSegments(segments=[info]),
                                            f"LoadSegments {target} from {path.name}")
-            _, failed = self.receipt(A, ("load_failed", "segment_loaded"), request_id, target, say)
+            _, failed = self.receipt(A, ("load_failed", "segment_loaded"), request_id, target,
+                                     pair(info.epoch), say)
             verify = path.with_suffix(".txt").read_text()
             reason = failed.text[failed.text.index(path.stem):]
             self.story.check("refused, in the same words", failed.status != pb.OK, reason in verify)
@@ -262,7 +259,7 @@ class Tutorial(Driver):
         request_id, say = self.command(A, pb.LoadSegments(segments=[
             wire.load_info(self.collection, self.segments[segment_id], copy_epoch)]),
             f"LoadSegments {segment_id} @{words(copy_epoch)}; it is held @{words(before)}")
-        _, loaded = self.receipt(A, "segment_loaded", request_id, segment_id, say)
+        _, loaded = self.receipt(A, "segment_loaded", request_id, segment_id, say=say)
         self.story.check("adopted, at the newer epoch", loaded.adopted,
                          (pair(loaded.epoch), copy_epoch))
         self.places[segment_id][A] = copy_epoch
@@ -283,7 +280,7 @@ class Tutorial(Driver):
         say()
         _, leaving = self.receipt(A, "leaving", request_id, segment_id)
         self.story.check("the copy became LEAVING", (pair(leaving.epoch), copy_epoch))
-        _, held = self.receipt(A, "release_held", request_id, segment_id)
+        _, held = self.receipt(A, "release_held", request_id, segment_id, copy_epoch)
         self.story.check("held, and the witness is named", (pair(held.epoch), copy_epoch),
                          (held.witness_node_id, B), held.status != pb.OK)
         self.check_report(A)
@@ -331,7 +328,7 @@ class Tutorial(Driver):
         self.story.check("it answers until its grace is over, then says MOVED; never an empty "
                          "success", answer.covered == {segment_id: source_epoch} or
                          (segment_id in answer.refused and not any(answer.hits)))
-        _, released = self.receipt(A, "segment_released", request_id, segment_id)
+        _, released = self.receipt(A, "segment_released", request_id, segment_id, source_epoch)
         self.check_released(released, A, segment_id, source_epoch, pb.GROUND_MOVED, B)
         self.story.check(f"it left no sooner than its grace of {GRACE_MS} ms",
                          released.waited_ms >= GRACE_MS)
@@ -349,7 +346,7 @@ class Tutorial(Driver):
         request_id, say = self.command(A, self.release(segment_id, source_epoch, pb.GROUND_MOVED,
                                        witnesses=[wire.witness(self.segments[segment_id], B, both[B])]),
                                        f"ReleaseSegments {segment_id} @{words(source_epoch)}, again")
-        _, released = self.receipt(A, "segment_released", request_id, segment_id, say)
+        _, released = self.receipt(A, "segment_released", request_id, segment_id, say=say)
         self.story.check("what was released lately is receipted again (C5)",
                          (pair(released.epoch), source_epoch))
         self.refused_load_of_released(segment_id, source_epoch)
@@ -359,7 +356,7 @@ class Tutorial(Driver):
         request_id, say = self.command(A, pb.LoadSegments(segments=[
             wire.load_info(self.collection, self.segments[segment_id], old)]),
             f"LoadSegments {segment_id} @{words(old)}, late")
-        _, failed = self.receipt(A, "load_failed", request_id, segment_id, say)
+        _, failed = self.receipt(A, "load_failed", request_id, segment_id, say=say)
         self.story.check("a released epoch is EPOCH_STALE", (failed.status, pb.EPOCH_STALE),
                          (pair(failed.epoch), old))
 
@@ -396,8 +393,9 @@ class Tutorial(Driver):
             say()
         gone = []
         for source, request_id in asked.items():
-            kind, body = self.settled(source, request_id, segment_id)
-            if kind == "segment_released":
+            message, _ = self.receipt(source, ("segment_released", "release_held"), request_id,
+                                      segment_id, self.places[segment_id][source])
+            if message.HasField("segment_released"):
                 gone.append(source)
         self.story.check("a copy is left", len(gone) < 2)
         for node_id in gone:
@@ -406,12 +404,6 @@ class Tutorial(Driver):
         self.check_report(B)
         self.publish_view()
         self.search()
-
-    def settled(self, node_id, request_id, segment_id):
-        """SegmentReleased or ReleaseHeld. Events of two nodes come in any order: keep the other's."""
-        message, body = self.receipt(node_id, ("segment_released", "release_held"), request_id,
-                                     segment_id)
-        return message.WhichOneof("body"), body
 
     def the_end(self):
         self.story.chapter("The end: CEASED and FORCE (section 1: C6, C8)", f"""
@@ -440,7 +432,8 @@ class Tutorial(Driver):
         request_id, say = self.command(
             node_id, self.release(segment_id, copy_epoch, ground, **more),
             f"ReleaseSegments {segment_id} @{words(copy_epoch)}, {pb.Ground.Name(ground)}")
-        _, released = self.receipt(node_id, "segment_released", request_id, segment_id, say)
+        _, released = self.receipt(node_id, "segment_released", request_id, segment_id,
+                                   copy_epoch, say)
         self.check_released(released, node_id, segment_id, copy_epoch, ground)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every coordinator needs whatever it decides: a term, the nodes as their reports say, commands
 that are repeated until a receipt comes; and a client's search, to check what it did."""
+import collections
 import dataclasses
 import random
 import struct
@@ -35,6 +36,7 @@ class Driver:
         self.boot = time.time_ns() // 1_000_000  # any number, another one at each start
         self.term = self.version = self.requests = self.highest_term = 0
         self.nodes = {}
+        self.events = collections.deque(maxlen=1000)  # receipts nobody has waited for yet
         self.beacon_at = 0.0
 
     # ---- saying (section 3: the envelope) ------------------------------------------------------
@@ -118,8 +120,12 @@ class Driver:
                 again = time.monotonic() + AGAIN_S
                 say()
             subject, message = self.next(0.1)
-            if message is not None and wanted(subject, message):
+            if message is None:
+                continue
+            if wanted(subject, message):
                 return message
+            if subject.startswith("event."):
+                self.events.append((subject, message))
         raise Failure(f"{what} did not come within {PATIENCE_S:.0f} s")
 
     # ---- commands and receipts -----------------------------------------------------------------
@@ -137,25 +143,38 @@ class Driver:
             said.append(what)
         return request_id, say
 
-    def receipt(self, node_id, kinds, request_id, segment_id, say=None):
-        """The receipt of one of these kinds, of that request and segment, on `event.<node>`."""
+    def receipt(self, node_id, kinds, request_id, segment_id, copy_epoch=None, say=None):
+        """The receipt of one of these kinds, of that segment, on `event.<node>`. What is sent at
+        once repeats the request's id; what comes later (loaded, failed, held, released) has none:
+        then the copy's epoch tells what it is for, and copy_epoch must be given."""
         kinds = (kinds,) if isinstance(kinds, str) else kinds
 
         def wanted(subject, message):
             kind = message.WhichOneof("body")
-            return (subject == f"event.{node_id}" and kind in kinds
-                    and message.request_id == request_id
-                    and getattr(message, kind).segment_id == segment_id)
-        message = self.hear(f"{' or '.join(kinds)} of segment {segment_id} from node {node_id}",
-                            wanted, say)
+            if subject != f"event.{node_id}" or kind not in kinds:
+                return False
+            body = getattr(message, kind)
+            late = message.request_id == 0 and copy_epoch == wire.pair(body.epoch)
+            return body.segment_id == segment_id and (late or message.request_id == request_id)
+        what = f"{' or '.join(kinds)} of segment {segment_id} from node {node_id}"
+        message = self.unread(wanted) or self.hear(what, wanted, say)
         kind = message.WhichOneof("body")
         body = getattr(message, kind)
         self.story.said(message.sender, f"event.{node_id}", tell(kind, body))
         self.story.check(
-            f"its envelope: node {node_id}, its boot, a term not below ours, request {request_id}",
+            f"its envelope: node {node_id}, its boot, its term, "
+            + (f"request {request_id}" if message.request_id else "later: no request"),
             (message.sender, f"node/{node_id}"), (message.boot, self.nodes[node_id].boot),
-            message.term >= self.term)
+            message.term == self.term)
         return message, body
+
+    def unread(self, wanted):
+        """A receipt that came while another one was awaited: they come in any order."""
+        for i, (subject, message) in enumerate(self.events):
+            if wanted(subject, message):
+                del self.events[i]
+                return message
+        return None
 
     def full_report(self, node_id, what, wanted):
         """Asks for the list of copies until a whole one says what is wanted; returns the node."""
@@ -201,12 +220,6 @@ class Driver:
                         f"SearchRequest of segments {', '.join(map(str, segment_ids))}")
         self.story.said(last.sender, "reply", tell_answer(answer))
         return answer
-
-    def listen(self, seconds):
-        """Takes what comes for a while: reports, mostly."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            self.next(left)
 
     def take_term(self):
         """Above all that was heard, by 1 to 1000, by chance: two that start at once rarely tie."""
