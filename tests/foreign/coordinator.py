@@ -278,7 +278,7 @@ class Tutorial(Driver):
             witnesses=[wire.witness(segment, B, copy_epoch)])]),
             f"ReleaseSegments {segment_id} @{words(copy_epoch)}, MOVED, witness node {B}")
         say()
-        _, leaving = self.receipt(A, "leaving", request_id, segment_id)
+        _, leaving = self.receipt(A, "leaving", request_id, segment_id, copy_epoch)
         self.story.check("the copy became LEAVING", (pair(leaving.epoch), copy_epoch))
         _, held = self.receipt(A, "release_held", request_id, segment_id, copy_epoch)
         self.story.check("held, and the witness is named", (pair(held.epoch), copy_epoch),
@@ -322,7 +322,7 @@ class Tutorial(Driver):
         self.publish(subject, self.envelope(sealed_segments_change_info=change), what)
         request_id, say = self.command(A, change, what + "; not_after")
         say()
-        _, leaving = self.receipt(A, "leaving", request_id, segment_id)
+        _, leaving = self.receipt(A, "leaving", request_id, segment_id, source_epoch)
         self.story.check("the source is LEAVING", (pair(leaving.epoch), source_epoch))
         answer = self.ask(A, self.collection, [segment_id], self.queries, K)
         self.story.check("it answers until its grace is over, then says MOVED; never an empty "

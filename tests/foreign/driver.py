@@ -13,7 +13,7 @@ from story import Failure
 
 LIVES_MS = 10_000   # a command is void that long after the receiver's last report
 AGAIN_S = 1.0       # what is still wanted is said again (C1)
-PATIENCE_S = 60.0   # then this story has failed; a real coordinator never gives up
+PATIENCE_S = 30.0   # then this story has failed; a real coordinator never gives up
 SEARCH_MS = 5_000
 
 
