@@ -19,7 +19,7 @@ from wire import pair, words
 
 K, QUERIES = 10, 2
 GRACE_MS = int(os.environ.get("RELEASE_GRACE_MS", "500"))
-UNKNOWN_NODE, A, B = 99, 1, 2
+A, B = 1, 2
 
 
 def later(say):
@@ -214,7 +214,7 @@ class Tutorial(Driver):
             segment_id=first, epoch=wire.epoch(older), ground=pb.GROUND_FORCE, operator="eve")]),
             f"ReleaseSegments {first} @{words(older)}, an older epoch")
         _, refused = self.receipt(A, "command_refused", request_id, first, say=say)
-        self.story.check("EPOCH_STALE, with the epoch held: the copy was adopted since, or reloaded",
+        self.story.check("EPOCH_STALE, with the epoch held: a late release takes no newer copy",
                          (refused.status, pb.EPOCH_STALE),
                          (pair(refused.epoch), self.places[first][A]))
         self.search()

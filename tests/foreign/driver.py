@@ -4,6 +4,7 @@ that are repeated until a receipt comes; and a client's search, to check what it
 import collections
 import dataclasses
 import random
+import re
 import struct
 import time
 
@@ -243,7 +244,8 @@ def tell(kind, body):
                 f"{body.rss_before:,} -> {body.rss_after:,}, waited {body.waited_ms} ms")
     if kind == "leaving":
         return text
-    return f"{text}: {pb.Status.Name(body.status)}, \"{body.text}\""
+    said = re.sub(r"\S*/", "", body.text)  # of a path its last name
+    return f"{text}: {pb.Status.Name(body.status)}, \"{said}\""
 
 
 def tell_answer(answer):
