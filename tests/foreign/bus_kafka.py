@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bus on Kafka, with confluent-kafka: PROTOCOL.md, section 2, "On Kafka". A subject becomes a
 topic, a partition and a key; topic and key become the subject again."""
+import sys
 import time
 import zlib
 
 import confluent_kafka
 
 TOPICS = ("report", "event", "coord", "query", "reply")  # what a coordinator and its client hear
+AGENT_TOPICS = ("control", "ask", "search")
 
 
 def place(subject, partitions):
@@ -43,15 +45,29 @@ class Bus:
         self.consumer = confluent_kafka.Consumer({
             **servers, "group.id": "unused", "enable.auto.commit": False,
             "enable.auto.offset.store": False, "fetch.wait.max.ms": 20})
+        for topic in AGENT_TOPICS:  # written to only: they must be there
+            for partition in range(self.partitions[topic]):
+                self._start(topic, partition)
         self.consumer.assign([self._start(topic, partition) for topic in TOPICS
                               for partition in range(self.partitions[topic])])
 
     def _start(self, topic, partition):
         """The end of the partition as of now, by its number; retained views from the beginning."""
         where = confluent_kafka.TopicPartition(self.prefix + topic, partition)
-        low, high = self.consumer.get_watermark_offsets(where, timeout=30)
+        low, high = self._watermarks(where)
         where.offset = low if topic == "query" else high
         return where
+
+    def _watermarks(self, where):
+        """A partition that was just made has no leader for a moment: asked again."""
+        until = time.monotonic() + 30
+        while True:
+            try:
+                return self.consumer.get_watermark_offsets(where, timeout=30)
+            except confluent_kafka.KafkaException:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
 
     def publish(self, subject, data, reply=""):
         """`reply` means nothing here: nobody is told that nobody listens."""
@@ -76,3 +92,7 @@ class Bus:
     def close(self):
         self.producer.flush(5)
         self.consumer.close()
+
+
+if __name__ == "__main__":  # URL CLUSTER: returns when all topics can be used
+    Bus(*sys.argv[1:], "nobody").close()
