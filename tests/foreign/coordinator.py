@@ -13,35 +13,17 @@ import sys
 
 import qnode_pb2 as pb
 import wire
-from driver import SEARCH_MS, Driver
+from driver import SEARCH_MS
+from steps import K, Steps
 from story import Failure, Story
 from wire import pair, words
 
-K, QUERIES = 10, 2
 GRACE_MS = int(os.environ.get("RELEASE_GRACE_MS", "500"))
 A, B = 1, 2
 
 
-def later(say):
-    """`say`, but not the first time it is called: it was said already, and would be a repeat."""
-    said = []
-    return lambda: say() if said else said.append(True)
-
-
-class Tutorial(Driver):
-    """The state of a small coordinator: where the copies are, and the newest view."""
-
-    def __init__(self, bus, cluster, client, story, folder, base, query):
-        super().__init__(bus, cluster, client, story)
-        self.collection = wire.read_collection(folder)
-        self.segments = self.collection.segments
-        self.vectors = wire.read_vectors(base)
-        self.queries = wire.read_vectors(query, QUERIES)
-        self.places = {}  # {segment_id: {node_id: epoch}}, what the next view says
-        self.view = (0, 0)
-        self.readable_version = self.collection.readable_version
-
-    # ---- chapters ------------------------------------------------------------------------------
+class Tutorial(Steps):
+    """One method, one chapter."""
 
     def hear_and_take_a_term(self):
         self.story.chapter("Listen, then take a term (sections 1, 2: C1, C2)", """
@@ -63,46 +45,6 @@ class Tutorial(Driver):
             self.story.check(f"node {node_id} has no copy",
                              (node.copies, {}), (node.report.copies_count, 0))
 
-    def load(self, segment_ids, node_id):
-        """LoadSegments, its receipts, and the report that shows them serving."""
-        wanted = {s: self.mint() for s in segment_ids}
-        body = pb.LoadSegments(segments=[wire.load_info(self.collection, self.segments[s], e)
-                                         for s, e in wanted.items()])
-        names = ", ".join(f"{s} @{words(e)}" for s, e in wanted.items())
-        request_id, say = self.command(node_id, body, f"LoadSegments {names}")
-        say()
-        for segment_id, copy_epoch in wanted.items():
-            segment = self.segments[segment_id]
-            _, loaded = self.receipt(node_id, "segment_loaded", request_id, segment_id, copy_epoch,
-                                     later(say))
-            self.story.check("its epoch is the one minted, its bytes are mem_size; nothing adopted",
-                             (pair(loaded.epoch), copy_epoch), (loaded.bytes, segment.mem_size),
-                             (loaded.adopted, False), loaded.numa_node < 64)
-            self.places.setdefault(segment_id, {})[node_id] = copy_epoch
-        self.check_report(node_id)
-
-    def check_report(self, node_id):
-        """The node's own list has what we think it has, and nothing else."""
-        wanted = {s: places[node_id] for s, places in self.places.items() if node_id in places}
-        node = self.full_report(node_id, "your copies", lambda n: n.term == self.term and {
-            s: pair(c.segment.epoch) for s, c in n.copies.items()
-            if c.segment.copy_state == pb.COPY_SERVING} == wanted and len(n.copies) == len(wanted))
-        for segment_id, copy in node.copies.items():
-            segment, info = self.segments[segment_id], copy.segment
-            for fact in ((info.content_hash, segment.content_hash), (info.node_id, node_id),
-                         (info.mem_size, segment.mem_size), (info.num_rows, segment.rows),
-                         (info.collection_id, self.collection.collection_id), (info.replica, "r1"),
-                         (info.state, pb.Sealed)):
-                if fact[0] != fact[1]:
-                    raise Failure(f"node {node_id} reports {info}")
-        held = sum(self.segments[s].mem_size for s in wanted)
-        text = ", ".join(f"{s}@{words(e)}" for s, e in sorted(wanted.items())) or "none"
-        self.story.said(f"node/{node_id}", f"report.{node_id}",
-                        f"copies {text}; ledger {node.report.memory.ledger_bytes:,} bytes")
-        self.story.check(f"its term and its list are ours; its ledger holds these {held:,} bytes",
-                         node.report.copies_count == len(wanted),
-                         node.report.memory.ledger_bytes >= held)
-
     def a_load(self):
         self.story.chapter("A load (section 6)", """
             The epoch of a copy is minted once, when it is wanted. Two segments on each node; then
@@ -117,60 +59,6 @@ class Tutorial(Driver):
         _, loaded = self.receipt(A, "segment_loaded", request_id, ids[0], say=say)
         self.story.check("nothing is loaded twice (C5)", (pair(loaded.epoch), copy_epoch),
                          (loaded.adopted, False))
-
-    def publish_view(self):
-        """CollectionView, in one page, on query.<collection>.0; heard by a client of ours."""
-        self.view = self.mint()
-        view = pb.CollectionView(
-            collection_id=self.collection.collection_id, name=self.collection.name,
-            version=wire.epoch(self.view), readable_version=self.readable_version, metric=pb.L2,
-            dim=self.collection.dim, page=0, pages=1)
-        for segment_id, places in sorted(self.places.items()):
-            segment = self.segments[segment_id]
-            view.items.append(pb.ViewItem(
-                segment_id=segment_id, delete_generation=segment.delete_generation,
-                partition_id=segment.partition_id, num_rows=segment.rows,
-                content_hash=segment.content_hash,
-                copies=[pb.ViewCopy(node_id=n, epoch=wire.epoch(e), replica="r1")
-                        for n, e in sorted(places.items())]))
-        subject = f"query.{self.collection.collection_id}.0"
-        text = "; ".join(f"{s} on {' and '.join(map(str, sorted(p)))}"
-                         for s, p in sorted(self.places.items()))
-        message = self.envelope(collection_view=view)
-        what = [f"CollectionView {words(self.view)}, readable version {self.readable_version}: "
-                f"{text or 'nothing'}"]
-        heard = self.hear("our own view", lambda s, m: s == subject and m == message,
-                          lambda: self.publish(subject, message, what.pop() if what else None))
-        self.story.check("a client hears the view as it was sent",
-                         (heard.collection_view.version, view.version))
-
-    def search(self):
-        """A client's search on the newest view: all copies of every segment are asked (C4)."""
-        by_node = {}
-        for segment_id, places in sorted(self.places.items()):
-            for node_id in places:
-                by_node.setdefault(node_id, []).append(segment_id)
-        covered, hits = set(), [[] for _ in self.queries]
-        for node_id, segment_ids in sorted(by_node.items()):
-            answer = self.ask(node_id, self.collection, segment_ids, self.queries, K)
-            wanted = {s: self.places[s][node_id] for s in segment_ids}
-            self.story.check(f"node {node_id} covers all it was asked for, at the view's epochs",
-                             (answer.status, pb.OK), (answer.covered, wanted), (answer.refused, {}))
-            covered |= set(answer.covered)
-            for mine, more in zip(hits, answer.hits):
-                mine += more
-        self.check_hits(hits, sorted(self.places))
-        self.story.check(f"COMPLETE at {words(self.view)}: every segment of the view is covered",
-                         (covered, set(self.places)))
-
-    def check_hits(self, hits, segment_ids):
-        segments = [self.segments[s] for s in segment_ids]
-        for number, (found, query) in enumerate(zip(hits, self.queries)):
-            truth = wire.brute_force(self.vectors, segments, query, K)
-            got = wire.best(found, K)
-            keys = ", ".join(str(key) for _, key in got[:4])
-            self.story.check(f"query {number}: the {K} nearest are those of brute force: {keys}, ...",
-                             wire.same_hits(got, truth, self.vectors, query))
 
     def a_view_and_a_search(self):
         self.story.chapter("A view, and a search (sections 4 and 6: C3, C4)", """
@@ -218,21 +106,6 @@ class Tutorial(Driver):
                          (refused.status, pb.EPOCH_STALE),
                          (pair(refused.epoch), self.places[first][A]))
         self.search()
-
-    def refused_load(self, node_id, segment_id, status, what, **other):
-        """A load that must fail, and how."""
-        info = wire.load_info(self.collection, self.segments[segment_id], self.mint(), **other)
-        request_id, say = self.command(node_id, pb.LoadSegments(segments=[info]),
-                                       f"LoadSegments {segment_id}, {what}")
-        _, failed = self.receipt(node_id, "load_failed", request_id, segment_id,
-                                 pair(info.epoch), say)
-        self.story.check(f"LoadFailed {pb.Status.Name(status)}: {what}", (failed.status, status),
-                         (pair(failed.epoch), pair(info.epoch)))
-        if status == pb.OVER_BUDGET:
-            self.story.check("it says how much is needed, and how much is free",
-                             (failed.need_bytes, info.mem_size),
-                             0 < failed.free_bytes < failed.need_bytes)
-        return failed
 
     def damaged_files(self, folder):
         self.story.chapter("Bad files (section 6: a load that fails)", """
@@ -285,17 +158,6 @@ class Tutorial(Driver):
                          (held.witness_node_id, B), held.status != pb.OK)
         self.check_report(A)
         self.search()
-
-    def change(self, segment_id, source, target):
-        """SealedSegmentsChangeInfo of one move, without not_after."""
-        segment, places = self.segments[segment_id], self.places[segment_id]
-        return pb.SealedSegmentsChangeInfo(
-            collection_id=self.collection.collection_id, version=wire.epoch(self.view),
-            follows=wire.epoch(self.follows), infos=[pb.SegmentChangeInfo(
-                online_node_id=target, offline_node_id=source,
-                online_segments=[wire.segment_info(self.collection, segment, target, places[target])],
-                offline_segments=[wire.segment_info(self.collection, segment, source,
-                                                    places[source])])])
 
     def a_hand_off(self):
         segment_id = sorted(self.segments)[1]
@@ -360,22 +222,6 @@ class Tutorial(Driver):
         self.story.check("a released epoch is EPOCH_STALE", (failed.status, pb.EPOCH_STALE),
                          (pair(failed.epoch), old))
 
-    @staticmethod
-    def release(segment_id, copy_epoch, ground, **more):
-        return pb.ReleaseSegments(segments=[pb.SegmentRelease(
-            segment_id=segment_id, epoch=wire.epoch(copy_epoch), ground=ground, **more)])
-
-    def check_released(self, released, node_id, segment_id, copy_epoch, ground, moved_to=0):
-        size = self.segments[segment_id].mem_size
-        self.story.check(f"released at {words(copy_epoch)}, all {size:,} bytes, "
-                         f"{pb.Ground.Name(ground)}" + (f" to {moved_to}" if moved_to else ""),
-                         (pair(released.epoch), copy_epoch), (released.bytes, size),
-                         (released.ground, ground), (released.moved_to, moved_to),
-                         released.numa_node < 64)
-        fell = released.rss_before - released.rss_after
-        self.story.check(f"RssAnon of node {node_id} fell by {fell:,} bytes: at least 99 % of it",
-                         fell >= size * 0.99)
-
     def two_releases_that_cross(self):
         self.story.chapter("Two releases that cross (section 1: C6)", """
             Two copies, and each is told to go with the other as its witness. LEAVING says no: at
@@ -427,14 +273,6 @@ class Tutorial(Driver):
             memory = self.nodes[node_id].report.memory
             self.story.check(f"node {node_id} is empty", (memory.ledger_bytes, 0),
                              (memory.reserved_bytes, 0))
-
-    def let_go(self, node_id, segment_id, copy_epoch, ground, **more):
-        request_id, say = self.command(
-            node_id, self.release(segment_id, copy_epoch, ground, **more),
-            f"ReleaseSegments {segment_id} @{words(copy_epoch)}, {pb.Ground.Name(ground)}")
-        _, released = self.receipt(node_id, "segment_released", request_id, segment_id,
-                                   copy_epoch, say)
-        self.check_released(released, node_id, segment_id, copy_epoch, ground)
 
 
 def main():

@@ -66,7 +66,7 @@ def read_vectors(path, rows=None):
     data = pathlib.Path(path).read_bytes()
     count, dim = struct.unpack_from("<II", data)
     floats = array.array("f", data[8:8 + (rows or count) * dim * 4])
-    return [tuple(floats[at:at + dim]) for at in range(0, len(floats), dim)]
+    return [floats[at:at + dim] for at in range(0, len(floats), dim)]
 
 
 def load_info(collection, segment, copy_epoch, **other):
