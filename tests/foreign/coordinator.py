@@ -34,9 +34,11 @@ class Tutorial(Steps):
         for node_id in (A, B):
             node = self.nodes[node_id]
             self.story.said(f"node/{node_id}", f"report.{node_id}",
-                            f"boot {node.boot}, term {node.term}, {node.report.copies_count} copies,"
+                            f"boot {node.boot}, term {node.term}, "
+                            f"{node.report.copies_count} copies,"
                             f" budget {node.report.memory.budget_bytes:,} bytes")
-            self.story.check(f"the heartbeat of node {node_id}", node.boot > 0, not node.report.leaving,
+            self.story.check(f"the heartbeat of node {node_id}", node.boot > 0,
+                             not node.report.leaving,
                              node.report.kernels in ("scalar", "avx2", "avx512"))
         self.take_term()
         self.story.said("coordinator", "coord", f"ReportRequest: term {self.term} is here")
@@ -48,7 +50,8 @@ class Tutorial(Steps):
     def a_load(self):
         self.story.chapter("A load (section 6)", """
             The epoch of a copy is minted once, when it is wanted. Two segments on each node; then
-            the first command again, as if its receipt had been lost: one load, the same receipt.""")
+            the first command again, as if its receipt had been lost: one load, the same
+            receipt.""")
         ids = sorted(self.segments)
         self.load(ids[:len(ids) // 2], A)
         self.load(ids[len(ids) // 2:], B)
@@ -76,9 +79,10 @@ class Tutorial(Steps):
         body.segments.append(wire.load_info(self.collection, segment, self.mint()))
 
         stale = self.term - 1
-        request_id, say = self.command(A, body, f"LoadSegments {last} with term {stale}", term=stale)
+        request_id, say = self.command(A, body, f"LoadSegments {last} with term {stale}",
+                                       term=stale)
         message, refused = self.receipt(A, "command_refused", request_id, 0, say=say)
-        self.story.check(f"TERM_STALE: {stale} was the command's term, {self.term} is the known one",
+        self.story.check(f"TERM_STALE: {stale} was the command's term, {self.term} is known",
                          (refused.status, pb.TERM_STALE), (refused.command_term, stale),
                          (message.term, self.term))
 
@@ -113,7 +117,8 @@ class Tutorial(Steps):
             `qseg verify`, and serves on.""")
         target = max(self.segments)
         for path in sorted(pathlib.Path(folder).glob("*.qseg")):
-            info = wire.load_info(self.collection, self.segments[target], self.mint(), path=str(path))
+            info = wire.load_info(self.collection, self.segments[target], self.mint(),
+                                  path=str(path))
             request_id, say = self.command(A, pb.LoadSegments(segments=[info]),
                                            f"LoadSegments {target} from {path.name}")
             _, failed = self.receipt(A, ("load_failed", "segment_loaded"), request_id, target,
@@ -205,9 +210,10 @@ class Tutorial(Steps):
         self.check_hits(answer.hits, [segment_id])
         self.search()
 
-        request_id, say = self.command(A, self.release(segment_id, source_epoch, pb.GROUND_MOVED,
-                                       witnesses=[wire.witness(self.segments[segment_id], B, both[B])]),
-                                       f"ReleaseSegments {segment_id} @{words(source_epoch)}, again")
+        again = self.release(segment_id, source_epoch, pb.GROUND_MOVED,
+                             witnesses=[wire.witness(self.segments[segment_id], B, both[B])])
+        request_id, say = self.command(
+            A, again, f"ReleaseSegments {segment_id} @{words(source_epoch)}, again")
         _, released = self.receipt(A, "segment_released", request_id, segment_id, say=say)
         self.story.check("what was released lately is receipted again (C5)",
                          (pair(released.epoch), source_epoch))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every coordinator needs whatever it decides: a term, the nodes as their reports say, commands
-that are repeated until a receipt comes; and a client's search, to check what it did."""
+"""What every coordinator needs whatever it decides: a term, the nodes as their reports say,
+commands that are repeated until a receipt comes; and a client's search, to check what it did."""
 import collections
 import dataclasses
 import random
@@ -89,7 +89,8 @@ class Driver:
         self.highest_term = max(self.highest_term, message.term)
         if message.WhichOneof("body") == "node_report":
             self.take_report(message)
-        if heard[0] == "coord" and (message.term, message.boot) > (self.term, self.boot) and self.term:
+        rival = heard[0] == "coord" and message.HasField("report_request")
+        if rival and self.term and (message.term, message.boot) > (self.term, self.boot):
             raise Failure(f"a coordinator of term {message.term} is there: we step down (C2)")
         return heard[0], message
 
@@ -192,7 +193,7 @@ class Driver:
     # ---- the client's side: a search (C4) ------------------------------------------------------
 
     def ask(self, node_id, collection, segment_ids, queries, k):
-        """One SearchRequest to one agent; repeated, for it is idempotent, until all parts are in."""
+        """One SearchRequest to one agent; repeated (it is idempotent) until all parts are in."""
         request_id = self.request()
         reply = f"reply.{self.client}.{request_id}"
         message = pb.Message(
@@ -238,7 +239,8 @@ def tell(kind, body):
     name = "".join(word.capitalize() for word in kind.split("_"))
     text = f"{name} {body.segment_id} @{wire.words(wire.pair(body.epoch))}"
     if kind == "segment_loaded":
-        return text + (", adopted" if body.adopted else f", {body.bytes:,} bytes, {body.took_ms} ms")
+        return f"{text}, {body.bytes:,} bytes, " + ("adopted" if body.adopted
+                                                    else f"{body.took_ms} ms")
     if kind == "segment_released":
         return (text + f", {pb.Ground.Name(body.ground)}, {body.bytes:,} bytes, RssAnon "
                 f"{body.rss_before:,} -> {body.rss_after:,}, waited {body.waited_ms} ms")
@@ -250,6 +252,7 @@ def tell(kind, body):
 
 def tell_answer(answer):
     covered = ", ".join(f"{s}@{wire.words(e)}" for s, e in sorted(answer.covered.items()))
-    refused = "".join(f"; {s} {pb.Status.Name(r.status)}" + (f" to {r.moved_to}" if r.moved_to else "")
+    refused = "".join(f"; {s} {pb.Status.Name(r.status)}"
+                      + (f" to {r.moved_to}" if r.moved_to else "")
                       for s, r in sorted(answer.refused.items()))
     return f"SearchAnswer: covered {covered or 'none'}{refused}"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps the chapters are made of: load, report, view, search, release. Each says what it does and
-checks what comes back."""
+"""The steps the chapters are made of: load, report, view, search, release. Each says what it does
+and checks what comes back."""
 import os
 
 import qnode_pb2 as pb
@@ -123,7 +123,7 @@ class Steps(Driver):
             truth = wire.brute_force(self.vectors, segments, query, K)
             got = wire.best(found, K)
             keys = ", ".join(str(key) for _, key in got[:4])
-            self.story.check(f"query {number}: the {K} nearest are those of brute force: {keys}, ...",
+            self.story.check(f"query {number}: the {K} nearest as by brute force: {keys}, ...",
                              wire.same_hits(got, truth, self.vectors, query))
 
     def refused_load(self, node_id, segment_id, status, what, **other):
@@ -148,7 +148,8 @@ class Steps(Driver):
             collection_id=self.collection.collection_id, version=wire.epoch(self.view),
             follows=wire.epoch(self.follows), infos=[pb.SegmentChangeInfo(
                 online_node_id=target, offline_node_id=source,
-                online_segments=[wire.segment_info(self.collection, segment, target, places[target])],
+                online_segments=[wire.segment_info(self.collection, segment, target,
+                                                   places[target])],
                 offline_segments=[wire.segment_info(self.collection, segment, source,
                                                     places[source])])])
 

@@ -98,7 +98,8 @@ def witness(segment, node_id, copy_epoch):
 
 @dataclasses.dataclass
 class Answer:
-    """All parts of one SearchAnswer: {segment: epoch}, {segment: refusal}, [query][(distance, key)]."""
+    """All parts of one SearchAnswer: covered {segment: epoch}, refused {segment: Refusal},
+    hits [query][(distance, key)]."""
     status: int
     text: str
     covered: dict
