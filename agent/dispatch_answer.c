@@ -6,6 +6,7 @@
 #include "agent/reduce.h"
 #include "base/log.h"
 #include "channel/codec.h"
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@ static const char room[] = "agent";
 
 /* Tags and lengths of the three lists of hits, and two bytes by which the body's length may grow.
  */
-enum { ANSWER_LISTS_BYTES = 3 * (1 + 5) + 2 };
+enum { ANSWER_LISTS_BYTES = 3 * (1 + 5) + 2, SLOW_SEARCH_US = 100000 };
 
 static void fill_envelope(const struct search_job *job, struct message *message)
 {
@@ -116,6 +117,20 @@ static void fill_timings(struct search_job *job, struct search_answer *answer)
     answer->search_us = (uint32_t)(now_us - started_us);
 }
 
+static void log_slow(const struct search_job *job, const struct search_answer *answer)
+{
+    const struct message *asked = &job->message;
+
+    if ((uint64_t)answer->queue_us + answer->search_us < SLOW_SEARCH_US)
+        return;
+    LOG_DEBUG(room,
+              "slow search %" PRIu64 " of %s: %zu segments, queue %" PRIu32 " us, search %" PRIu32
+              " us, traceparent %s",
+              asked->request_id, asked->sender, asked->search_request.segments_count,
+              answer->queue_us, answer->search_us,
+              asked->traceparent[0] == '\0' ? "none" : asked->traceparent);
+}
+
 static size_t part_bytes(const struct search_job *job)
 {
     const struct transport *transport = &job->agent->options.search_transport;
@@ -206,5 +221,6 @@ void dispatch_answer(struct search_job *job)
         answer.hits_count = hits_count;
     }
     fill_timings(job, &answer);
+    log_slow(job, &answer);
     publish_parts(job, &answer);
 }

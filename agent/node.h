@@ -36,6 +36,7 @@ struct node_copy {
     struct qn_hash content_hash;
     uint64_t mem_size, num_rows, delete_generation;
     unsigned numa_node;
+    char traceparent[TRACEPARENT_BYTES]; /* of the last load or release; empty: none */
     uint64_t load_started_ms, load_took_ms;
     bool cancelling;             /* LOADING, and its result is no longer wanted */
     bool unmapping;              /* UNMAP was emitted: nothing saves it; LOADING or DRAINING */
@@ -87,7 +88,7 @@ struct node_action {
     int64_t node_id;      /* NODE_SUBJECT_ASK */
     const char *reply_to; /* copy for the requester, or NULL; points into the event's message */
     uint64_t request_id;
-    const char *traceparent; /* likewise */
+    const char *traceparent; /* likewise, or into the copy; may be NULL */
     enum message_kind message_kind;
     union {
         struct copy_status_request copy_status_request;

@@ -33,6 +33,7 @@ void node_ask_send(struct node_turn *turn, struct node_copy *copy)
             continue;
         action = node_say_action(turn, NODE_ACTION_SEND, copy->segment_id);
         action->subject = NODE_SUBJECT_ASK;
+        node_say_trace(action, copy);
         action->node_id = release->witnesses[i].node_id;
         action->message_kind = MESSAGE_COPY_STATUS_REQUEST;
         action->copy_status_request = (struct copy_status_request){

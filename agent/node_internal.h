@@ -70,6 +70,10 @@ struct node_action *node_say_action(struct node_turn *turn, enum node_action_kin
 struct node_action *node_say_event(struct node_turn *turn, enum message_kind kind);
 /* A receipt for all that answers the command: its sender gets a copy. */
 struct node_action *node_say_answer(struct node_turn *turn, enum message_kind kind);
+/* The copy takes its command's trace; an action of a later step, which no command has, gives it on.
+ */
+void node_say_take_trace(const struct node_turn *turn, struct node_copy *copy);
+void node_say_trace(struct node_action *action, const struct node_copy *copy);
 /* Fills action->text; returns it. */
 const char *node_say_text(struct node_action *action, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -11,6 +11,7 @@ static void say_loaded(struct node_turn *turn, const struct node_copy *copy, boo
 {
     struct node_action *action = node_say_answer(turn, MESSAGE_SEGMENT_LOADED);
 
+    node_say_trace(action, copy);
     action->segment_id = copy->segment_id;
     action->segment_loaded = (struct segment_loaded){
         .segment_id = copy->segment_id,
@@ -48,6 +49,7 @@ static void take_epoch(struct node_turn *turn, struct node_copy *copy,
 {
     copy->epoch = load->epoch;
     (void)snprintf(copy->replica, sizeof copy->replica, "%s", load->replica);
+    node_say_take_trace(turn, copy);
     turn->changed = true;
 }
 
@@ -229,6 +231,7 @@ void node_load_done(struct node_turn *turn, const struct node_event *event)
 void node_load_failed(struct node_turn *turn, const struct node_event *event)
 {
     struct node_copy *copy = loading(turn, event);
+    struct node_action *action;
 
     ledger_cancel(&turn->node->ledger, copy->mem_size, copy->numa_node);
     if (copy->cancelling) {
@@ -236,7 +239,9 @@ void node_load_failed(struct node_turn *turn, const struct node_event *event)
         node_release_finish(turn, copy, 0, 0);
         return;
     }
-    (void)node_say_text(say_failed(turn, copy->segment_id, copy->epoch, event->status), "%s",
+    action = say_failed(turn, copy->segment_id, copy->epoch, event->status);
+    node_say_trace(action, copy);
+    (void)node_say_text(action, "%s",
                         event->text != NULL ? event->text : qn_status_text(event->status));
     node_drop(turn, copy);
 }

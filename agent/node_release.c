@@ -49,6 +49,7 @@ struct node_action *node_release_hold(struct node_turn *turn, struct node_copy *
     copy->release = (struct node_release){.ground = GROUND_UNSPECIFIED};
     turn->node->counters.releases_held++;
     action = node_say_answer(turn, MESSAGE_RELEASE_HELD);
+    node_say_trace(action, copy);
     action->segment_id = copy->segment_id;
     action->release_held = (struct release_held){
         .segment_id = copy->segment_id,
@@ -106,6 +107,7 @@ static void say_leaving(struct node_turn *turn, const struct node_copy *copy,
     struct node_action *action = node_say_event(turn, MESSAGE_LEAVING);
 
     say_why(action, request);
+    node_say_trace(action, copy);
     action->segment_id = copy->segment_id;
     action->leaving.segment_id = copy->segment_id;
     action->leaving.epoch = copy->epoch;
@@ -116,6 +118,7 @@ void node_release_begin(struct node_turn *turn, struct node_copy *copy,
 {
     struct node_release *release = &copy->release;
 
+    node_say_take_trace(turn, copy);
     *release = (struct node_release){
         .ground = request->ground,
         .witnesses_count = (uint32_t)request->witnesses_count,
@@ -202,6 +205,7 @@ void node_release_finish(struct node_turn *turn, struct node_copy *copy, uint64_
     struct node_action *action = node_say_event(turn, MESSAGE_SEGMENT_RELEASED);
     bool moved = release->ground == GROUND_MOVED;
 
+    node_say_trace(action, copy);
     action->segment_id = copy->segment_id;
     action->segment_released = (struct segment_released){
         .segment_id = copy->segment_id,

@@ -48,6 +48,19 @@ struct node_action *node_say_answer(struct node_turn *turn, enum message_kind ki
     return action;
 }
 
+void node_say_take_trace(const struct node_turn *turn, struct node_copy *copy)
+{
+    const char *given = turn->command == NULL ? NULL : turn->command->traceparent;
+
+    (void)snprintf(copy->traceparent, sizeof copy->traceparent, "%s", given == NULL ? "" : given);
+}
+
+void node_say_trace(struct node_action *action, const struct node_copy *copy)
+{
+    if (action->traceparent == NULL)
+        action->traceparent = copy->traceparent;
+}
+
 static const char *write_text(struct node_action *action, const char *format, va_list arguments)
 {
     (void)vsnprintf(action->text, sizeof action->text, format, arguments);

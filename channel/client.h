@@ -10,7 +10,7 @@
 #include "qnode/control.h"
 #include <unistd.h>
 
-enum { CLIENT_FEEDS_MAX = 64, CLIENT_ID_BYTES = 8, CLIENT_TRACE_BYTES = 56 };
+enum { CLIENT_FEEDS_MAX = 64, CLIENT_ID_BYTES = 8 };
 
 /* The handle. Its own threads: none. The bus's threads only hand messages over (client_calls.h,
  * client_views.h, client_feed.c); everything else runs on the threads that call. */
@@ -22,7 +22,7 @@ struct qn_client {
     char *url, *cluster;
     char id[2 * CLIENT_ID_BYTES + 1]; /* hex */
     char sender[LIMIT_NAME_BYTES];
-    char traceparent[CLIENT_TRACE_BYTES]; /* of requests that bring none; empty: none */
+    char traceparent[TRACEPARENT_BYTES]; /* of requests that bring none; empty: none */
     struct transport transport;
     struct clock clock;
     _Atomic uint64_t view_asks_count;

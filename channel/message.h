@@ -32,6 +32,7 @@ enum message_kind {
 
 /* W3C Trace Context, version 00: "00-<32 hex>-<16 hex>-<2 hex>" in lower case, no id all zero. */
 bool traceparent_is_valid(const char *text);
+enum { TRACEPARENT_BYTES = 56 }; /* with its zero */
 
 /* "LoadSegments"; "message?" for an unknown kind. */
 const char *message_kind_name(enum message_kind kind);

@@ -120,7 +120,7 @@ expect 0 "2 of 2 moves done" qnodectl load-balance --src 1 --dst 2 --wait --time
   --traceparent $trace
 wait "$tap" "$lines"
 grep -q "\"kind\":\"LoadSegments\".*\"traceparent\":\"$trace\".*\"segmentsCount\":2" "$work/tap"
-[ "$(grep -c '"kind":"SegmentLoaded"' "$work/tap")" -ge 2 ]
+[ "$(grep -c "\"kind\":\"SegmentLoaded\".*\"traceparent\":\"$trace\"" "$work/tap")" -ge 2 ]
 grep -Eq '"kind":"(Leaving|SegmentReleased)".*"epoch":"[0-9]+\.[0-9]+"' "$work/tap"
 grep -Eq "^seen [0-9]+, shown 7, dropped 0$" "$work/tap.err"
 grep -Eq "^[0-9:.]{12} agent.2.control  +LoadSegments 50[13], 50[13]" "$work/lines"

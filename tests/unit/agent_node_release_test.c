@@ -120,6 +120,38 @@ static void a_repeated_release_is_one_release_and_its_receipt_is_repeated(void *
     rig_close(&rig);
 }
 
+static void what_a_command_causes_later_carries_its_trace(void **state)
+{
+    static const char load[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    static const char move[] = "00-11111111111111111111111111111111-2222222222222222-00";
+    struct witness witness = rig_witness(2, 7, 1);
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, 1, 1 << 20);
+    rig.traceparent = load;
+    rig_load(&rig, rig_segment(7, 1));
+    rig.traceparent = NULL;
+    rig_event(&rig, NODE_EVENT_LOADED, 7);
+    assert_string_equal(rig_only(&rig, MESSAGE_SEGMENT_LOADED)->traceparent, load);
+    rig.traceparent = move;
+    rig_release(&rig, rig_moved(7, 1, &witness));
+    assert_string_equal(rig_only(&rig, MESSAGE_LEAVING)->traceparent, move);
+    assert_string_equal(rig_only(&rig, MESSAGE_COPY_STATUS_REQUEST)->traceparent, move);
+    rig.traceparent = NULL;
+    rig_answer(&rig, rig_yes(&rig, 7, 2, 1), RIG_TERM);
+    rig_tick(&rig, 1500);
+    rig_event(&rig, NODE_EVENT_DRAINED, 7);
+    assert_string_equal(rig_only(&rig, MESSAGE_COPY_STATUS_REQUEST)->traceparent, move);
+    rig_answer(&rig, rig_yes(&rig, 7, 2, 1), RIG_TERM);
+    rig_event(&rig, NODE_EVENT_UNMAPPED, 7);
+    assert_string_equal(rig_only(&rig, MESSAGE_SEGMENT_RELEASED)->traceparent, move);
+    /* Another copy in its place knows nothing of it. */
+    rig_serve(&rig, 7, 2);
+    assert_string_equal(rig_only(&rig, MESSAGE_SEGMENT_LOADED)->traceparent, "");
+    rig_close(&rig);
+}
+
 static void another_release_of_a_copy_that_is_leaving_must_wait(void **state)
 {
     struct witness other = rig_witness(3, 7, 1);
@@ -293,6 +325,7 @@ int main(void)
         cmocka_unit_test(a_release_asks_waits_drains_asks_again_and_unmaps),
         cmocka_unit_test(the_receipt_says_what_came_back_and_where_the_segment_went),
         cmocka_unit_test(a_repeated_release_is_one_release_and_its_receipt_is_repeated),
+        cmocka_unit_test(what_a_command_causes_later_carries_its_trace),
         cmocka_unit_test(another_release_of_a_copy_that_is_leaving_must_wait),
         cmocka_unit_test(an_ask_is_repeated_with_its_nonce_and_given_up_after_two_seconds),
         cmocka_unit_test(a_lost_ask_only_delays),

@@ -69,6 +69,7 @@ static struct message envelope(const struct rig *rig, enum message_kind kind)
         .term = rig->term,
         .request_id = rig->request_id,
         .reply_to = rig->reply_to != NULL ? rig->reply_to : "",
+        .traceparent = rig->traceparent,
         .kind = kind,
     };
 }

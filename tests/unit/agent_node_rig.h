@@ -16,7 +16,7 @@ struct rig {
     uint64_t now_ms;
     /* Envelope of the commands that follow. */
     uint64_t term, request_id;
-    const char *reply_to;
+    const char *reply_to, *traceparent;
     struct not_after not_after;
 };
 
