@@ -39,6 +39,12 @@ static int64_t number_in(const char *subject, const char *channel)
     return strtoll(at + 1 + strlen(channel), NULL, 10);
 }
 
+/* As lines show it: short. --kind takes the long name of PROTOCOL.md, too. */
+static const char *shown_kind(enum message_kind kind)
+{
+    return kind == MESSAGE_CHANGE_INFO ? "ChangeInfo" : message_kind_name(kind);
+}
+
 static bool names_kind(const char *kinds, const char *kind)
 {
     size_t bytes = strlen(kind);
@@ -63,8 +69,10 @@ static bool is_wanted(const struct tap *tap, const struct qn_feed_item *item,
         number_in(subject, "event.") != wanted->node)
         return false;
     if (wanted->kinds != NULL &&
-        !names_kind(wanted->kinds,
-                    item->message == NULL ? "undecodable" : message_kind_name(item->message->kind)))
+        !(item->message == NULL
+              ? names_kind(wanted->kinds, "undecodable")
+              : names_kind(wanted->kinds, shown_kind(item->message->kind)) ||
+                    names_kind(wanted->kinds, message_kind_name(item->message->kind))))
         return false;
     return tap->collection_id == 0 || gist->collection_id == tap->collection_id ||
            number_in(subject, "query.") == tap->collection_id;
@@ -93,11 +101,8 @@ static void print_line(const struct qn_feed_item *item, const struct tap_gist *g
         (void)snprintf(line, sizeof line, "%s %-20.20s undecodable, %zu bytes: %s",
                        table_wall_ms(clock_wall_ms(), time), subject, item->size, item->trouble);
     else
-        (void)snprintf(
-            line, sizeof line, "%s %-20.20s %s %s", table_wall_ms(clock_wall_ms(), time), subject,
-            item->message->kind == MESSAGE_CHANGE_INFO ? "ChangeInfo"
-                                                       : message_kind_name(item->message->kind),
-            gist->text);
+        (void)snprintf(line, sizeof line, "%s %-20.20s %s %s", table_wall_ms(clock_wall_ms(), time),
+                       subject, shown_kind(item->message->kind), gist->text);
     printf("%.*s\n", TABLE_WIDTH, line);
 }
 
@@ -170,7 +175,9 @@ static bool is_kind(const char *kind, size_t bytes)
 
     for (int i = 1; i < 128; i++) {
         const char *name = message_kind_name((enum message_kind)i);
-        if (strlen(name) == bytes && strncasecmp(name, kind, bytes) == 0)
+        const char *shown = shown_kind((enum message_kind)i);
+        if ((strlen(name) == bytes && strncasecmp(name, kind, bytes) == 0) ||
+            (strlen(shown) == bytes && strncasecmp(shown, kind, bytes) == 0))
             return true;
     }
     return bytes == strlen(other) && strncasecmp(other, kind, bytes) == 0;

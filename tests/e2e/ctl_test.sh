@@ -127,6 +127,7 @@ grep -Eq "^[0-9:.]{12} agent.2.control  +LoadSegments 50[13], 50[13]" "$work/lin
 grep -Eq "^[0-9:.]{12} event.2 +SegmentLoaded 50[13] @[0-9]+\.[0-9]+ " "$work/lines"
 [ "$(awk 'length > 80' "$work/lines" | wc -l)" = 0 ]
 checks=$((checks + 7))
+expect 0 "" qnodectl tap --for 1 --kind ChangeInfo,SealedSegmentsChangeInfo
 expect 2 "no message is a Nonsense" qnodectl tap --kind SegmentLoaded,Nonsense
 expect 2 "no value for --traceparent" qnodectl tap --traceparent 00-zz
 expect 0 "" qnodectl tap --for 1 --collection small
