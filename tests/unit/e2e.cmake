@@ -1,7 +1,9 @@
 # Real processes, one script each: tests/e2e/NAME_test.py BIN_DIR.
-set(E2E kill outage paging retained roles)
-if(NOT QNODE_SANITIZE) # a sanitizer's own threads sleep
-  list(APPEND E2E strace)
+set(E2E kill paging retained roles)
+set(FOREIGN nats)
+if(NOT QNODE_SANITIZE) # a sanitizer's own threads sleep; and what takes minutes runs once
+  list(APPEND E2E strace outage)
+  list(APPEND FOREIGN kafka)
 endif()
 foreach(name ${E2E})
   add_test(NAME e2e_${name} COMMAND python3
@@ -14,7 +16,7 @@ set_tests_properties(e2e_ctl PROPERTIES TIMEOUT 120 RUN_SERIAL ON)
 
 # A coordinator in Python that knows PROTOCOL.md only; skipped, with the reason, where its packages,
 # or for Kafka a broker, cannot be had.
-foreach(bus nats kafka)
+foreach(bus ${FOREIGN})
   add_test(NAME foreign_${bus} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/foreign/run ${bus}
     --build ${CMAKE_BINARY_DIR})
   set_tests_properties(foreign_${bus} PROPERTIES TIMEOUT 600 RUN_SERIAL ON
