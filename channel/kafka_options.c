@@ -10,8 +10,9 @@
 
 enum { FILE_BYTES_MAX = 64 << 10 };
 
-/* Messages of 1 MiB, with room for key and framing. An outage is noticed in seconds. Both queues
- * are bounded: a full one answers BUSY, and what a slow reader has not taken stays with the broker.
+/* Messages of 1 MiB, with room for key and framing. An outage is noticed in seconds. The queues
+ * are bounded, 10 MiB together: a full one answers BUSY, and what a slow reader has not taken stays
+ * with the broker.
  */
 #define DEFAULTS                                                                                   \
     {"broker.address.ttl", "1000", 0}, {"message.max.bytes", "1056768", 0},                        \
@@ -28,7 +29,7 @@ static const struct kafka_property producing[] = {
     {"enable.idempotence", "true", 0},
     {"linger.ms", "0", 0},
     {"message.timeout.ms", "5000", 0},
-    {"queue.buffering.max.kbytes", "16384", 0},
+    {"queue.buffering.max.kbytes", "4096", 0},
     {"queue.buffering.max.messages", "65536", 0},
 };
 static const struct kafka_property reading[] = {
@@ -38,10 +39,10 @@ static const struct kafka_property reading[] = {
     {"enable.auto.commit", "false", 0},
     {"enable.auto.offset.store", "false", 0},
     {"fetch.error.backoff.ms", "100", 0},
-    {"fetch.max.bytes", "8388608", 0},
+    {"fetch.max.bytes", "2097152", 0},
     {"fetch.min.bytes", "1", 0},
     {"fetch.wait.max.ms", "100", 0},
-    {"queued.max.messages.kbytes", "16384", 0},
+    {"queued.max.messages.kbytes", "4096", 0},
 };
 
 const struct kafka_property *kafka_defaults(enum kafka_role role, size_t *ret_count)

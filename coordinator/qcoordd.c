@@ -37,6 +37,7 @@ static const char usage[] =
     "\n"
     "  --bus URL            nats://host:port[,host:port]; with a login as in\n"
     "                       'tls://coordinator@host:4222?password_file=FILE&ca=FILE'\n"
+    "                       or 'kafka://host:9092?config=FILE', librdkafka's name=value\n"
     "  --state FILE         what must not be forgotten (SQLite); made if it is not there\n"
     "  --cluster NAME       default: default\n"
     "  --overlap-ms MS      both copies of a moved segment answer at least this long (1000)\n"
