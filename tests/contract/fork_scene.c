@@ -10,7 +10,7 @@ int fork_scene_open(void **state)
 {
     struct scene *scene = *state;
 
-    assert_true(scene->place->start(&scene->server, 0));
+    bus_server_start(&scene->server, scene->kind);
     world_open_at(&scene->world, scene->server.url);
     scene->client = world_client(&scene->world);
     assert_int_equal(qn_feed_open(scene->client, QN_FEED_QUERY, &scene->feed, NULL), QN_STATUS_OK);
@@ -25,7 +25,7 @@ int fork_scene_close(void **state)
     qn_feed_close(scene->feed);
     qn_client_close(scene->client);
     world_close(&scene->world);
-    scene->place->stop(&scene->server);
+    bus_server_stop(&scene->server);
     return 0;
 }
 

@@ -3,7 +3,7 @@
 #ifndef TESTS_CONTRACT_FORK_SCENE_H
 #define TESTS_CONTRACT_FORK_SCENE_H
 
-#include "tests/contract/nats_server.h"
+#include "tests/contract/server.h"
 #include "tests/unit/client_world.h"
 
 enum {
@@ -12,23 +12,16 @@ enum {
     SEARCH_MS = 5000,
 };
 
-/* A bus for all tests of a round; Kafka will be another one. */
-struct place {
-    const char *name;
-    bool (*is_installed)(void);
-    bool (*start)(struct nats_server *server, int port);
-    void (*stop)(struct nats_server *server);
-};
 struct scene {
-    const struct place *place;
-    struct nats_server server;
+    enum bus_kind kind;
+    struct bus_server server;
     struct world world;
     struct qn_client *client;
     struct qn_feed *feed; /* of the parent */
     int words[2];         /* a pipe from a child */
 };
 
-/* As setup and teardown of cmocka; *state: a scene with its place. */
+/* As setup and teardown of cmocka; *state: a scene with its kind of bus. */
 int fork_scene_open(void **state);
 int fork_scene_close(void **state);
 

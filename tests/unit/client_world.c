@@ -201,7 +201,7 @@ static void actor_open(struct world *world, struct actor *actor, int64_t node_id
     actor->node_id = node_id;
     waiter_init(&actor->waiter);
     assert_int_equal(ring_init(&actor->ring, 4096, &actor->waiter), QN_STATUS_OK);
-    assert_int_equal(transport_open(world->url, "actor", 1000, &actor->transport, NULL),
+    assert_int_equal(transport_open(world->url, "actor", 10000, &actor->transport, NULL),
                      QN_STATUS_OK);
     assert_int_equal(actor->transport.ops->subscribe(actor->transport.self, subject.text,
                                                      on_message, actor, NULL),
@@ -223,7 +223,7 @@ static void actor_close(struct actor *actor)
 
 void world_open(struct world *world, const char *name)
 {
-    char url[sizeof world->url];
+    char url[64];
 
     (void)snprintf(url, sizeof url, "inproc://client-%s", name);
     world_open_at(world, url);

@@ -29,7 +29,7 @@ struct actor {
 };
 
 struct world {
-    char url[64];
+    char url[320];
     struct actor coordinator, agents[WORLD_NODES]; /* node ids 1 .. WORLD_NODES */
     _Atomic uint32_t holds[WORLD_NODES];           /* bit s: has segment s */
     _Atomic int64_t moved_to[WORLD_SEGMENTS];      /* agents that do not have it say MOVED there */
