@@ -90,15 +90,16 @@ def any_other_kill_is_partial_and_says_so():
 
 
 def bus_killed_for_longer_than_a_node_may_be_silent():
-    """The bus is away for 7 s: when it is back, nobody is taken for dead and searches are complete."""
+    """The bus is away for 7 s: then nobody is taken for dead, and searches are complete in 10 s."""
     with Cluster(nodes=(1, 2)) as cluster:
         folder = cluster.make_collection(20_000, 32, 4)
         cluster.load(folder, (1, 2))
         cluster.kill("nats")
         time.sleep(7)
         cluster.start_bus()
-        answer = cluster.search()
-        check(answer["verdict"] == "COMPLETE", "the first search after it is complete")
+        # Agents come back within some 2 s, each connection by itself.
+        wait_for("searches are complete again",
+                 lambda: (cluster.search(code=None) or {}).get("verdict") == "COMPLETE", 10)
         check(" silent for " not in cluster.log("qcoordd"), "no node was taken for dead")
         wait_for("all nodes report", lambda: len(cluster.live_nodes()) == 2, 10)
 
