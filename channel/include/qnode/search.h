@@ -10,7 +10,7 @@
 struct qn_client;
 
 struct qn_client_options {
-    const char *url;     /* nats://host:port[,host:port] or inproc://name */
+    const char *url;     /* nats://, tls://, kafka:// or inproc://: as transport.h */
     const char *cluster; /* as the coordinator's */
     uint32_t connect_ms; /* 0: 2000 */
     /* W3C Trace Context for requests that bring none ("00-..."); NULL: none. An invalid one is left
