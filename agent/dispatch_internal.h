@@ -49,7 +49,8 @@ struct search_job {
     uint64_t scratch_bytes;      /* reserved in the ledger */
     void *scratch;
 
-    uint32_t k; /* min(asked, rows of all targets) */
+    struct search_queries queries; /* of the request, for the scans */
+    uint32_t k;                    /* min(asked, rows of all targets) */
     enum qn_metric metric;
     struct job_target *targets; /* in the request's order */
     uint32_t targets_count;

@@ -111,9 +111,17 @@ static size_t counts_bytes(const struct search_job *job)
     return align_up(job->message.search_request.nq * sizeof(uint32_t));
 }
 
+static size_t queries_bytes(const struct search_job *job)
+{
+    const struct search_request *request = &job->message.search_request;
+
+    return align_up(search_queries_bytes(request->dim, request->nq));
+}
+
 static size_t scratch_bytes(const struct search_job *job)
 {
-    return hits_bytes(job) + counts_bytes(job) + job->chunks_count * chunk_bytes(job);
+    return queries_bytes(job) + hits_bytes(job) + counts_bytes(job) +
+           job->chunks_count * chunk_bytes(job);
 }
 
 static unsigned char *lay_chunk(struct search_job *job, struct job_chunk *chunk,
@@ -130,9 +138,12 @@ static unsigned char *lay_chunk(struct search_job *job, struct job_chunk *chunk,
 
 static void lay_scratch(struct search_job *job)
 {
+    const struct search_request *request = &job->message.search_request;
     unsigned char *place = job->scratch;
     unsigned chunk = 0;
 
+    search_queries_init(&job->queries, request->dim, request->nq, request->queries, place);
+    place += queries_bytes(job);
     job->hits = (struct qn_hit *)(void *)place;
     place += hits_bytes(job);
     job->hit_counts = (uint32_t *)(void *)place;

@@ -60,8 +60,7 @@ static enum qn_status search_target(struct job_chunk *chunk, const struct segmen
         options.stop_owner = job;
         save_topks(chunk);
     }
-    enum qn_status status =
-        search_segment(segment, request->queries, request->nq, &options, chunk->topks);
+    enum qn_status status = search_segment(segment, &job->queries, &options, chunk->topks);
     if (status != QN_STATUS_OK)
         restore_topks(chunk);
     return status;

@@ -24,6 +24,11 @@ struct clock clock_monotonic(void)
     return (struct clock){.now_us = monotonic_now_us, .self = NULL};
 }
 
+uint64_t clock_thread_cpu_us(void)
+{
+    return read_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
 void clock_nap_us(uint64_t us)
 {
     struct timespec nap = {.tv_sec = (time_t)(us / 1000000),

@@ -23,6 +23,9 @@ static inline uint64_t clock_now_ms(const struct clock *clock)
     return clock->now_us(clock->self) / 1000;
 }
 
+/* What the calling thread has used: for measurements on a machine that others share. */
+uint64_t clock_thread_cpu_us(void);
+
 /* For tools that look again later, connecting and closing; never on the path of a search. */
 void clock_nap_us(uint64_t us);
 

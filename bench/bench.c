@@ -13,6 +13,7 @@ static const char usage_text[] =
     "       qnode-bench probe   --collection ID --query F.fbin --base F.fbin [options]\n"
     "       qnode-bench roundtrip --collection ID --query F.fbin [options] [--json]\n"
     "       qnode-bench echo    --bus URL\n"
+    "       qnode-bench kernels [--rounds N] [--json]\n"
     "\n"
     "search   N clients in a closed loop: each sends its next search when the last one\n"
     "         is answered. Prints p50, p90, p99, max, queries per second, verdicts.\n"
@@ -27,6 +28,8 @@ static const char usage_text[] =
     "roundtrip  one request at a time, three things in turn: the bare bus library against\n"
     "         qnode-bench echo, a search of one row, and one wake-up of a thread\n"
     "         (bench/roundtrip starts all it needs).\n"
+    "kernels  no bus: the flat scan on one thread, as a share of what the machine can read and\n"
+    "         multiply; QNODE_KERNELS=avx2 forces an instruction set.\n"
     "\n"
     "options:\n"
     "  --bus URL         nats://host:port (default: $QNODE_BUS); with a login as in\n"
@@ -42,7 +45,7 @@ static const char usage_text[] =
     "  --min-overlap N   handoff: searches that must fall into an overlap (2000)\n"
     "  --max-seconds S   handoff: give up after this (120)\n"
     "  --pause-ms N      probe: of a client between two searches (10)\n"
-    "  --rounds N        roundtrip (50)\n"
+    "  --rounds N        roundtrip (50), kernels (7)\n"
     "\n"
     "The last line is: searches N complete N partial N failed N retried N\n"
     "(retried: searches that had to ask again). Exit 1 if partial or failed is not 0.\n"
@@ -58,7 +61,7 @@ static const struct {
 } verbs[] = {
     {"search", bench_search, true},       {"handoff", bench_handoff, true},
     {"probe", bench_probe, true},         {"echo", bench_echo, false},
-    {"roundtrip", bench_roundtrip, true},
+    {"roundtrip", bench_roundtrip, true}, {"kernels", bench_kernels, false},
 };
 
 static int run(size_t verb, struct bench_options *options)

@@ -15,7 +15,7 @@ struct bench_options {
     uint32_t max_seconds;
     const char *base_path; /* probe: the collection's vectors */
     uint32_t pause_ms;     /* probe: of a client between two searches */
-    uint32_t rounds;       /* roundtrip */
+    uint32_t rounds;       /* roundtrip, kernels */
 };
 
 /* ---- bench_options.c ----------------------------------------------------------------------- */
@@ -48,6 +48,7 @@ int bench_search(const struct bench_options *options);
 int bench_handoff(const struct bench_options *options);
 int bench_probe(const struct bench_options *options);
 int bench_roundtrip(const struct bench_options *options);
+int bench_kernels(const struct bench_options *options);
 int bench_echo(const struct bench_options *options);
 
 #endif

@@ -25,8 +25,9 @@ struct searching {
     uint32_t dim;
     struct topk *topks;
     unsigned char *storage;
-    double search_seconds;
-    double recall; /* < 0: no truth was given */
+    void *tiles;                        /* of a batch of queries */
+    double search_seconds, cpu_seconds; /* of the best pass; cpu: of this thread */
+    double recall;                      /* < 0: no truth was given */
 };
 
 static double seconds_since(uint64_t start_us)
@@ -69,13 +70,15 @@ static void reset_topks(struct searching *searching)
 static void search_all(struct searching *searching)
 {
     struct search_options options = {.k = (uint32_t)searching->k};
+    struct search_queries queries;
 
     for (uint64_t first = 0; first < searching->queries_count; first += searching->batch) {
         uint64_t rest = searching->queries_count - first;
         uint32_t nq = (uint32_t)(rest < searching->batch ? rest : searching->batch);
+        search_queries_init(&queries, searching->dim, nq,
+                            searching->queries + first * searching->dim, searching->tiles);
         for (size_t i = 0; i < searching->segments.count; i++)
-            CHECK(search_segment(searching->segments.items[i],
-                                 searching->queries + first * searching->dim, nq, &options,
+            CHECK(search_segment(searching->segments.items[i], &queries, &options,
                                  searching->topks + first) == QN_STATUS_OK);
         for (uint32_t i = 0; i < nq; i++)
             topk_sort(&searching->topks[first + i]);
@@ -86,16 +89,21 @@ static void search_all(struct searching *searching)
 static enum qn_status measure(struct searching *searching, struct qn_error *error)
 {
     struct clock clock = clock_monotonic();
+    uint64_t together =
+        searching->queries_count < searching->batch ? searching->queries_count : searching->batch;
 
+    searching->tiles = malloc(search_queries_bytes(searching->dim, (uint32_t)together) + 1);
     searching->topks = calloc(searching->queries_count + 1, sizeof *searching->topks);
     searching->storage = malloc(searching->queries_count * topk_bytes((uint32_t)searching->k) + 1);
-    if (searching->topks == NULL || searching->storage == NULL)
+    if (searching->tiles == NULL || searching->topks == NULL || searching->storage == NULL)
         return error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
-    searching->search_seconds = INFINITY;
+    searching->search_seconds = searching->cpu_seconds = INFINITY;
     for (uint64_t pass = 0; pass < searching->passes; pass++) {
         reset_topks(searching);
-        uint64_t start_us = clock_now_us(&clock);
+        uint64_t start_us = clock_now_us(&clock), start_cpu_us = clock_thread_cpu_us();
         search_all(searching);
+        searching->cpu_seconds =
+            fmin(searching->cpu_seconds, (double)(clock_thread_cpu_us() - start_cpu_us) / 1e6);
         searching->search_seconds = fmin(searching->search_seconds, seconds_since(start_us));
     }
     return QN_STATUS_OK;
@@ -171,6 +179,9 @@ static void tell_json(const struct searching *searching)
     doc_set_number(told, "search_seconds", searching->search_seconds);
     doc_set_number(told, "queries_per_second",
                    (double)searching->queries_count / fmax(searching->search_seconds, 1e-9));
+    doc_set_number(told, "cpu_seconds", searching->cpu_seconds);
+    doc_set_number(told, "queries_per_cpu_second",
+                   (double)searching->queries_count / fmax(searching->cpu_seconds, 1e-9));
     if (searching->recall >= 0)
         doc_set_number(told, "recall", searching->recall);
     if (!searching->no_hits)
@@ -188,11 +199,12 @@ static void tell_table(const struct searching *searching)
                          (double)searching->topks[i].hits[j].distance);
     (void)fprintf(stderr,
                   "%s kernels: loaded %" PRIu64 " bytes in %.3f s, %" PRIu64
-                  " queries in %.3f s = %.1f per second\n",
+                  " queries in %.3f s = %.1f per second, %.1f per CPU second\n",
                   kernels_current()->name, searching->segments.resident_bytes,
                   searching->segments.load_seconds, searching->queries_count,
                   searching->search_seconds,
-                  (double)searching->queries_count / fmax(searching->search_seconds, 1e-9));
+                  (double)searching->queries_count / fmax(searching->search_seconds, 1e-9),
+                  (double)searching->queries_count / fmax(searching->cpu_seconds, 1e-9));
     if (searching->recall >= 0)
         (void)fprintf(stderr, "recall %.4f\n", searching->recall);
 }
@@ -216,6 +228,7 @@ static int run_search(struct searching *searching, const struct qseg_arguments *
     else if (status == QN_STATUS_OK)
         tell_table(searching);
     free(searching->queries);
+    free(searching->tiles);
     free(searching->topks);
     free(searching->storage);
     qseg_segments_free(&searching->segments);

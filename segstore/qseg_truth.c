@@ -24,6 +24,7 @@ struct truth {
     struct vectors base;
     float *queries;
     uint64_t queries_count;
+    void *tiles; /* of all queries */
     uint32_t dim;
     struct topk *topks;
     unsigned char *storage;
@@ -56,20 +57,22 @@ static enum qn_status scan_base(struct truth *truth, struct qn_error *error)
 {
     struct qseg_progress progress = qseg_progress_start("truth", truth->base.rows_count);
     struct search_options options = {.k = (uint32_t)truth->k};
+    struct search_queries queries;
     struct segment segment = {
         .facts = {.dim = truth->dim, .metric = truth->metric},
         .primary_keys = truth->keys,
         .blocks = truth->blocks,
     };
 
+    search_queries_init(&queries, truth->dim, (uint32_t)truth->queries_count, truth->queries,
+                        truth->tiles);
     for (uint64_t first = 0; first < truth->base.rows_count; first += truth->batch_rows) {
         uint64_t rest = truth->base.rows_count - first;
         segment.facts.rows_count = rest < truth->batch_rows ? rest : truth->batch_rows;
         enum qn_status status = load_batch(truth, first, segment.facts.rows_count, error);
         if (status != QN_STATUS_OK)
             return status;
-        CHECK(search_segment(&segment, truth->queries, (uint32_t)truth->queries_count, &options,
-                             truth->topks) == QN_STATUS_OK);
+        CHECK(search_segment(&segment, &queries, &options, truth->topks) == QN_STATUS_OK);
         qseg_progress_tell(&progress, first);
     }
     qseg_progress_tell(&progress, truth->base.rows_count);
@@ -136,8 +139,9 @@ static enum qn_status allocate(struct truth *truth, struct qn_error *error)
     truth->keys = calloc(truth->batch_rows, sizeof *truth->keys);
     truth->topks = calloc(truth->queries_count + 1, sizeof *truth->topks);
     truth->storage = malloc(truth->queries_count * topk_size + 1);
+    truth->tiles = malloc(search_queries_bytes(truth->dim, (uint32_t)truth->queries_count) + 1);
     if (truth->rows == NULL || truth->blocks == NULL || truth->keys == NULL ||
-        truth->topks == NULL || truth->storage == NULL)
+        truth->topks == NULL || truth->storage == NULL || truth->tiles == NULL)
         return error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
     for (uint64_t i = 0; i < truth->queries_count; i++)
         topk_init(&truth->topks[i], truth->metric, (uint32_t)truth->k,
@@ -162,6 +166,7 @@ static int run_truth(struct truth *truth)
     vectors_close(&truth->base);
     free(truth->queries);
     free(truth->topks);
+    free(truth->tiles);
     free(truth->storage);
     free(truth->rows);
     free(truth->blocks);

@@ -1,34 +1,15 @@
-/* SPDX-License-Identifier: Apache-2.0
- * The flat scan. Blocks are taken in tiles that stay in the second-level cache while every query of
- * the batch goes over them; within a tile, 4 queries at a time, which is as many as the widest
- * kernel keeps in registers. Distances land in a buffer on the stack; a block none of whose rows
- * can enter the top-k costs one comparison of 16 lanes and no call. The deadline is asked for every
- * WORK_PER_CHECK multiply-adds, about a millisecond of the slowest SIMD kernel. */
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "segstore/search.h"
 
 #include "base/check.h"
 #include "base/error.h"
-#include "base/limits.h"
-#include "segstore/format.h"
+#include "segstore/flat.h"
 #include "segstore/kernels/kernels.h"
 #include "segstore/rows.h"
 
 enum {
-    TILE_QUERIES = 4,
-    TILE_BLOCKS_MIN = 4,
-    TILE_BLOCKS_MAX = 16,
-    TILE_BYTES = 256 << 10,
-    WORK_PER_CHECK = 4 << 20,
-};
-
-struct scan {
-    const struct segment *segment;
-    const struct search_options *options;
-    const float *queries;
-    uint32_t nq;
-    struct topk *topks;
-    void (*kernel)(const struct kernel_job *job);
-    uint64_t work; /* multiply-adds since the deadline was asked */
+    MANY_QUERIES = 8, /* from here on tiles pay, though the last one is filled up with nothing */
+    WORK_PER_CHECK = 4 << 20, /* multiply-adds: a millisecond of the slowest SIMD kernel */
 };
 
 enum qn_status search_prepare_queries(enum qn_metric metric, uint32_t dim, uint32_t nq,
@@ -44,7 +25,53 @@ enum qn_status search_prepare_queries(enum qn_metric metric, uint32_t dim, uint3
     return QN_STATUS_OK;
 }
 
-static bool scan_must_stop(struct scan *scan, uint64_t work)
+static size_t tiles_count(uint32_t nq)
+{
+    return nq < MANY_QUERIES ? 0 : (nq + KERNEL_TILE_QUERIES - 1) / KERNEL_TILE_QUERIES;
+}
+
+static size_t tile_floats(uint32_t dim)
+{
+    return (size_t)dim * KERNEL_TILE_QUERIES;
+}
+
+size_t search_queries_bytes(uint32_t dim, uint32_t nq)
+{
+    return tiles_count(nq) *
+           (tile_floats(dim) * sizeof(float) + KERNEL_TILE_QUERIES * sizeof(double));
+}
+
+static double square_of(const float *row, uint32_t dim)
+{
+    double square = 0;
+
+    for (uint32_t i = 0; i < dim; i++)
+        square += (double)row[i] * (double)row[i];
+    return square;
+}
+
+void search_queries_init(struct search_queries *queries, uint32_t dim, uint32_t nq,
+                         const float *rows, void *storage)
+{
+    const size_t padded_nq = tiles_count(nq) * KERNEL_TILE_QUERIES;
+    double *squares = storage;
+    float *tiles = (float *)(void *)(squares + padded_nq);
+
+    *queries = (struct search_queries){.dim = dim, .nq = nq, .rows = rows};
+    if (padded_nq == 0)
+        return;
+    queries->tiles = tiles;
+    queries->squares = squares;
+    for (size_t i = 0; i < padded_nq; i++) {
+        const float *row = i < nq ? rows + i * dim : NULL;
+        float *tile = tiles + i / KERNEL_TILE_QUERIES * tile_floats(dim) + i % KERNEL_TILE_QUERIES;
+        for (uint32_t d = 0; d < dim; d++)
+            tile[(size_t)d * KERNEL_TILE_QUERIES] = row != NULL ? row[d] : 0;
+        squares[i] = row != NULL ? square_of(row, dim) : 0;
+    }
+}
+
+bool scan_must_stop(struct scan *scan, uint64_t work)
 {
     scan->work += work;
     if (scan->work < WORK_PER_CHECK)
@@ -53,98 +80,15 @@ static bool scan_must_stop(struct scan *scan, uint64_t work)
     return scan->options->stop != NULL && scan->options->stop(scan->options->stop_owner);
 }
 
-static bool any_enters(const float *distances, float bound, bool smaller_is_better)
-{
-    unsigned entering = 0;
-
-    if (smaller_is_better)
-        for (int i = 0; i < LIMIT_BLOCK_ROWS; i++)
-            entering |= distances[i] <= bound;
-    else
-        for (int i = 0; i < LIMIT_BLOCK_ROWS; i++)
-            entering |= distances[i] >= bound;
-    return entering != 0;
-}
-
-/* One query's distances to rows_count rows that begin at a block. */
-static void take_hits(struct topk *topk, const float *distances, const int64_t *primary_keys,
-                      uint64_t rows_count)
-{
-    bool is_l2 = topk->metric == QN_METRIC_L2;
-    float bound = topk_bound(topk);
-
-    for (uint64_t row = 0; row < rows_count; row += LIMIT_BLOCK_ROWS) {
-        uint64_t end = row + LIMIT_BLOCK_ROWS < rows_count ? row + LIMIT_BLOCK_ROWS : rows_count;
-        if (!any_enters(distances + row, bound, is_l2))
-            continue;
-        for (uint64_t i = row; i < end; i++)
-            if (is_l2 ? distances[i] <= bound : distances[i] >= bound)
-                topk_push(topk, (struct qn_hit){primary_keys[i], distances[i]});
-        bound = topk_bound(topk);
-    }
-}
-
-/* Every query against `blocks` blocks from `block` on; false when the deadline passed. */
-static bool scan_tile(struct scan *scan, uint64_t block, uint64_t blocks)
-{
-    const struct segment_facts *facts = &scan->segment->facts;
-    const uint64_t row = block * LIMIT_BLOCK_ROWS;
-    const uint64_t rows = blocks * LIMIT_BLOCK_ROWS;
-    const uint64_t rows_left = facts->rows_count - row;
-    float distances[TILE_QUERIES * TILE_BLOCKS_MAX * LIMIT_BLOCK_ROWS];
-
-    for (uint32_t query = 0; query < scan->nq; query += TILE_QUERIES) {
-        uint32_t queries = scan->nq - query < TILE_QUERIES ? scan->nq - query : TILE_QUERIES;
-        scan->kernel(&(struct kernel_job){
-            .queries = scan->queries + (size_t)query * facts->dim,
-            .blocks = scan->segment->blocks + row * facts->dim,
-            .dim = facts->dim,
-            .queries_count = queries,
-            .blocks_count = blocks,
-            .ret_distances = distances,
-        });
-        for (uint32_t i = 0; i < queries; i++)
-            take_hits(&scan->topks[query + i], distances + i * rows,
-                      scan->segment->primary_keys + row, rows < rows_left ? rows : rows_left);
-        if (scan_must_stop(scan, queries * rows * facts->dim))
-            return false;
-    }
-    return true;
-}
-
-static uint64_t tile_blocks(uint32_t dim)
-{
-    uint64_t blocks = TILE_BYTES / (dim * LIMIT_BLOCK_ROWS * sizeof(float));
-
-    blocks = blocks / TILE_BLOCKS_MIN * TILE_BLOCKS_MIN;
-    if (blocks < TILE_BLOCKS_MIN)
-        return TILE_BLOCKS_MIN;
-    return blocks > TILE_BLOCKS_MAX ? TILE_BLOCKS_MAX : blocks;
-}
-
-enum qn_status search_segment(const struct segment *segment, const float *queries, uint32_t nq,
+enum qn_status search_segment(const struct segment *segment, const struct search_queries *queries,
                               const struct search_options *options, struct topk *topks)
 {
-    const struct kernels *kernels = kernels_current();
-    const uint64_t blocks_count = format_blocks(segment->facts.rows_count);
-    const uint64_t step = tile_blocks(segment->facts.dim);
-    struct scan scan = {
-        .segment = segment,
-        .options = options,
-        .queries = queries,
-        .nq = nq,
-        .topks = topks,
-        .kernel = segment->facts.metric == QN_METRIC_L2 ? kernels->l2 : kernels->ip,
-    };
+    struct scan scan = {.segment = segment, .queries = queries, .options = options, .topks = topks};
 
-    for (uint32_t i = 0; i < nq; i++)
+    CHECK(queries->dim == segment->facts.dim);
+    for (uint32_t i = 0; i < queries->nq; i++)
         CHECK(topks[i].k == options->k && topks[i].metric == segment->facts.metric);
     if (scan_must_stop(&scan, WORK_PER_CHECK))
         return QN_STATUS_TIMEOUT;
-    for (uint64_t block = 0; block < blocks_count; block += step) {
-        uint64_t rest = blocks_count - block;
-        if (!scan_tile(&scan, block, rest < step ? rest : step))
-            return QN_STATUS_TIMEOUT;
-    }
-    return QN_STATUS_OK;
+    return queries->tiles != NULL ? flat_many(&scan) : flat_few(&scan);
 }

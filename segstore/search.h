@@ -14,15 +14,29 @@ struct search_options {
     void *stop_owner;
 };
 
+/* Queries that are searched together, as the scans want them; read by any number of threads. */
+struct search_queries {
+    uint32_t dim, nq;
+    const float *rows;     /* nq x dim */
+    const float *tiles;    /* KERNEL_TILE_QUERIES at a time, interleaved; NULL: nq is small */
+    const double *squares; /* nq: squared lengths; NULL likewise */
+};
+
 /* Checks queries [nq x dim]: finite; for cosine normalises them in place (a zero query is refused).
  * QN_STATUS_INVALID names the query and why. */
 enum qn_status search_prepare_queries(enum qn_metric metric, uint32_t dim, uint32_t nq,
                                       float *queries, struct qn_error *error);
 
-/* queries: prepared, nq x dim, 4-byte aligned. Merges the segment's best into topks[0..nq). Hits of
- * earlier segments stay if they are better; equal primary keys are kept once, the better. After
- * QN_STATUS_TIMEOUT the topks hold a part of the segment's hits: not to be used. */
-enum qn_status search_segment(const struct segment *segment, const float *queries, uint32_t nq,
+/* What search_queries_init wants of storage, 64-byte aligned; may be 0. */
+size_t search_queries_bytes(uint32_t dim, uint32_t nq);
+/* rows: prepared, nq x dim, 4-byte aligned; they and storage stay while the queries are used. */
+void search_queries_init(struct search_queries *queries, uint32_t dim, uint32_t nq,
+                         const float *rows, void *storage);
+
+/* Merges the segment's best into topks[0..nq). Hits of earlier segments stay if they are better;
+ * equal primary keys are kept once, the better. After QN_STATUS_TIMEOUT the topks hold a part of
+ * the segment's hits: not to be used. */
+enum qn_status search_segment(const struct segment *segment, const struct search_queries *queries,
                               const struct search_options *options, struct topk *topks);
 
 #endif

@@ -75,6 +75,84 @@ static void ip(const struct kernel_job *job)
     all_tiles(job, false);
 }
 
+/* One sum after the other would wait for itself at every dimension. */
+static void l2_pairs(const struct kernel_pairs *pairs)
+{
+    __m256 sums[KERNEL_PAIRS][2];
+
+    for (int i = 0; i < KERNEL_PAIRS; i++)
+        sums[i][0] = sums[i][1] = _mm256_setzero_ps();
+    for (size_t d = 0; d < pairs->dim; d++)
+        for (int i = 0; i < KERNEL_PAIRS; i++) {
+            __m256 y = _mm256_set1_ps(pairs->queries[i][d]);
+            for (int h = 0; h < 2; h++) {
+                __m256 t = _mm256_sub_ps(
+                    y, _mm256_loadu_ps(pairs->blocks[i] + d * LIMIT_BLOCK_ROWS + h * WIDTH));
+                sums[i][h] = _mm256_fmadd_ps(t, t, sums[i][h]);
+            }
+        }
+    for (int i = 0; i < KERNEL_PAIRS; i++)
+        for (int h = 0; h < 2; h++)
+            _mm256_storeu_ps(pairs->ret_distances + i * LIMIT_BLOCK_ROWS + h * WIDTH, sums[i][h]);
+}
+
+enum { TILE_QUERIES = KERNEL_TILE_QUERIES / 2 };
+
+/* Half of the queries against one block: 12 sums, 2 values and a query's value. */
+static void tile_half(const struct kernel_tile *tile, size_t block, size_t first_query)
+{
+    const float *values = tile->blocks + block * tile->block_floats;
+    const float *query = tile->queries + first_query;
+    float *ret = tile->sums + (block * KERNEL_TILE_QUERIES + first_query) * LIMIT_BLOCK_ROWS;
+    __m256 sums[TILE_QUERIES][2];
+
+    for (int q = 0; q < TILE_QUERIES; q++)
+        for (int h = 0; h < 2; h++)
+            sums[q][h] = tile->is_first ? _mm256_setzero_ps()
+                                        : _mm256_load_ps(ret + q * LIMIT_BLOCK_ROWS + h * WIDTH);
+    for (size_t d = 0; d < tile->dims; d++, query += KERNEL_TILE_QUERIES) {
+        __m256 low = _mm256_loadu_ps(values + d * LIMIT_BLOCK_ROWS);
+        __m256 high = _mm256_loadu_ps(values + d * LIMIT_BLOCK_ROWS + WIDTH);
+        for (int q = 0; q < TILE_QUERIES; q++) {
+            __m256 y = _mm256_set1_ps(query[q]);
+            sums[q][0] = _mm256_fmadd_ps(y, low, sums[q][0]);
+            sums[q][1] = _mm256_fmadd_ps(y, high, sums[q][1]);
+        }
+    }
+    for (int q = 0; q < TILE_QUERIES; q++)
+        for (int h = 0; h < 2; h++)
+            _mm256_store_ps(ret + q * LIMIT_BLOCK_ROWS + h * WIDTH, sums[q][h]);
+}
+
+static void tile_all(const struct kernel_tile *tile)
+{
+    for (size_t block = 0; block < tile->blocks_count; block++)
+        for (size_t query = 0; query < KERNEL_TILE_QUERIES; query += TILE_QUERIES)
+            tile_half(tile, block, query);
+}
+
+static bool sieve(const struct kernel_sieve *sieve)
+{
+    unsigned any = 0;
+
+    for (size_t i = 0; i < sieve->blocks_count * KERNEL_TILE_QUERIES; i++) {
+        const size_t block = i / KERNEL_TILE_QUERIES;
+        __m256 bound = _mm256_set1_ps(sieve->bounds[i % KERNEL_TILE_QUERIES]);
+        unsigned mask = 0;
+        for (size_t h = 0; h < 2; h++) {
+            __m256 sum = _mm256_load_ps(sieve->sums + i * LIMIT_BLOCK_ROWS + h * WIDTH);
+            if (sieve->terms != NULL)
+                sum = _mm256_sub_ps(
+                    sum, _mm256_loadu_ps(sieve->terms + block * LIMIT_BLOCK_ROWS + h * WIDTH));
+            mask |= (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(sum, bound, _CMP_NLT_UQ))
+                    << (h * WIDTH);
+        }
+        sieve->ret_masks[i] = (uint16_t)mask;
+        any |= mask;
+    }
+    return any != 0;
+}
+
 /* A float is finite unless all bits of its exponent are set. */
 static size_t finite_prefix(const float *values, size_t count)
 {
@@ -94,4 +172,4 @@ static size_t finite_prefix(const float *values, size_t count)
     return i + kernels_scalar.finite_prefix(values + i, count - i);
 }
 
-const struct kernels kernels_avx2 = {"avx2", l2, ip, finite_prefix};
+const struct kernels kernels_avx2 = {"avx2", l2, ip, l2_pairs, tile_all, sieve, finite_prefix};

@@ -73,6 +73,83 @@ static void ip(const struct kernel_job *job)
     all_tiles(job, false);
 }
 
+/* One sum after the other would wait for itself at every dimension. */
+static void l2_pairs(const struct kernel_pairs *pairs)
+{
+    __m512 sums[KERNEL_PAIRS];
+
+    for (int i = 0; i < KERNEL_PAIRS; i++)
+        sums[i] = _mm512_setzero_ps();
+    for (size_t d = 0; d < pairs->dim; d++)
+        for (int i = 0; i < KERNEL_PAIRS; i++) {
+            __m512 t = _mm512_sub_ps(_mm512_set1_ps(pairs->queries[i][d]),
+                                     _mm512_loadu_ps(pairs->blocks[i] + d * LIMIT_BLOCK_ROWS));
+            sums[i] = _mm512_fmadd_ps(t, t, sums[i]);
+        }
+    for (int i = 0; i < KERNEL_PAIRS; i++)
+        _mm512_storeu_ps(pairs->ret_distances + (size_t)i * LIMIT_BLOCK_ROWS, sums[i]);
+}
+
+enum { TILE_BLOCKS = 2 };
+
+/* 24 sums in registers, 2 values and a query's value. */
+static inline __attribute__((always_inline)) void tile_blocks(const struct kernel_tile *tile,
+                                                              size_t first, int blocks)
+{
+    const float *values = tile->blocks + first * tile->block_floats;
+    const float *query = tile->queries;
+    float *ret = tile->sums + first * KERNEL_TILE_QUERIES * LIMIT_BLOCK_ROWS;
+    __m512 sums[TILE_BLOCKS][KERNEL_TILE_QUERIES];
+
+    for (int b = 0; b < blocks; b++)
+        for (int q = 0; q < KERNEL_TILE_QUERIES; q++)
+            sums[b][q] =
+                tile->is_first
+                    ? _mm512_setzero_ps()
+                    : _mm512_load_ps(ret + (b * KERNEL_TILE_QUERIES + q) * LIMIT_BLOCK_ROWS);
+    for (size_t d = 0; d < tile->dims; d++, query += KERNEL_TILE_QUERIES) {
+        __m512 x[TILE_BLOCKS];
+        for (int b = 0; b < blocks; b++)
+            x[b] = _mm512_loadu_ps(values + (size_t)b * tile->block_floats + d * LIMIT_BLOCK_ROWS);
+        for (int q = 0; q < KERNEL_TILE_QUERIES; q++) {
+            __m512 y = _mm512_set1_ps(query[q]);
+            for (int b = 0; b < blocks; b++)
+                sums[b][q] = _mm512_fmadd_ps(y, x[b], sums[b][q]);
+        }
+    }
+    for (int b = 0; b < blocks; b++)
+        for (int q = 0; q < KERNEL_TILE_QUERIES; q++)
+            _mm512_store_ps(ret + (b * KERNEL_TILE_QUERIES + q) * LIMIT_BLOCK_ROWS, sums[b][q]);
+}
+
+static void tile_all(const struct kernel_tile *tile)
+{
+    size_t block = 0;
+
+    for (; block + TILE_BLOCKS <= tile->blocks_count; block += TILE_BLOCKS)
+        tile_blocks(tile, block, TILE_BLOCKS);
+    if (block < tile->blocks_count)
+        tile_blocks(tile, block, 1);
+}
+
+static bool sieve(const struct kernel_sieve *sieve)
+{
+    unsigned any = 0;
+
+    for (size_t b = 0; b < sieve->blocks_count; b++) {
+        __m512 term = sieve->terms != NULL ? _mm512_loadu_ps(sieve->terms + b * LIMIT_BLOCK_ROWS)
+                                           : _mm512_setzero_ps();
+        for (size_t q = 0; q < KERNEL_TILE_QUERIES; q++) {
+            size_t i = b * KERNEL_TILE_QUERIES + q;
+            __m512 sum = _mm512_sub_ps(_mm512_load_ps(sieve->sums + i * LIMIT_BLOCK_ROWS), term);
+            __mmask16 mask = _mm512_cmp_ps_mask(sum, _mm512_set1_ps(sieve->bounds[q]), _CMP_NLT_UQ);
+            sieve->ret_masks[i] = mask;
+            any |= mask;
+        }
+    }
+    return any != 0;
+}
+
 /* A float is finite unless all bits of its exponent are set. */
 static size_t finite_prefix(const float *values, size_t count)
 {
@@ -91,4 +168,4 @@ static size_t finite_prefix(const float *values, size_t count)
     return i + kernels_scalar.finite_prefix(values + i, count - i);
 }
 
-const struct kernels kernels_avx512 = {"avx512", l2, ip, finite_prefix};
+const struct kernels kernels_avx512 = {"avx512", l2, ip, l2_pairs, tile_all, sieve, finite_prefix};

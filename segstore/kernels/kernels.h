@@ -14,10 +14,45 @@ struct kernel_job {
     float *ret_distances; /* queries_count x (blocks_count x 16) */
 };
 
+enum { KERNEL_TILE_QUERIES = 12, KERNEL_PAIRS = 4 };
+
+/* A tile of queries against blocks, some of the dimensions: inner products with one sum for each
+ * query and row, the dimensions in order, so that the whole of them has the bits of ip. */
+struct kernel_tile {
+    const float *queries; /* dims x KERNEL_TILE_QUERIES */
+    const float *blocks;  /* the first of those dimensions of the first block */
+    size_t block_floats;  /* from one block to the next */
+    size_t dims, blocks_count;
+    bool is_first; /* the sums begin at 0; else they go on */
+    float *sums;   /* blocks_count x KERNEL_TILE_QUERIES x 16, 64-byte aligned */
+};
+
+/* Which of a tile's rows may enter: bit r of ret_masks[b][q] is set unless
+ * sums[b][q][r] - terms[b][r] < bounds[q]. What is not a number passes. */
+struct kernel_sieve {
+    const float *sums;
+    const float *terms;  /* blocks_count x 16; NULL: none */
+    const float *bounds; /* KERNEL_TILE_QUERIES */
+    size_t blocks_count;
+    uint16_t *ret_masks; /* blocks_count x KERNEL_TILE_QUERIES */
+};
+
+/* Pairs of a query and a block that have nothing to do with each other. */
+struct kernel_pairs {
+    const float *queries[KERNEL_PAIRS]; /* dim */
+    const float *blocks[KERNEL_PAIRS];  /* dim x 16 */
+    size_t dim;
+    float *ret_distances; /* KERNEL_PAIRS x 16 */
+};
+
 struct kernels {
     const char *name; /* "scalar", "avx2", "avx512" */
     void (*l2)(const struct kernel_job *job);
     void (*ip)(const struct kernel_job *job);
+    void (*l2_pairs)(const struct kernel_pairs *pairs);
+    void (*tile)(const struct kernel_tile *tile);
+    /* Whether any bit is set. */
+    bool (*sieve)(const struct kernel_sieve *sieve);
     /* All values before the returned index (<= count) are finite; count only if all are. */
     size_t (*finite_prefix)(const float *values, size_t count);
 };

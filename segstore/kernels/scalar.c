@@ -49,6 +49,51 @@ static void ip(const struct kernel_job *job)
     each_row(job, ip_of);
 }
 
+static void l2_pairs(const struct kernel_pairs *pairs)
+{
+    for (size_t i = 0; i < KERNEL_PAIRS; i++)
+        l2(&(struct kernel_job){
+            .queries = pairs->queries[i],
+            .blocks = pairs->blocks[i],
+            .dim = pairs->dim,
+            .queries_count = 1,
+            .blocks_count = 1,
+            .ret_distances = pairs->ret_distances + i * LIMIT_BLOCK_ROWS,
+        });
+}
+
+static void tile(const struct kernel_tile *tile)
+{
+    for (size_t i = 0; i < tile->blocks_count * KERNEL_TILE_QUERIES * LIMIT_BLOCK_ROWS; i++) {
+        size_t block = i / LIMIT_BLOCK_ROWS / KERNEL_TILE_QUERIES;
+        const float *query = tile->queries + i / LIMIT_BLOCK_ROWS % KERNEL_TILE_QUERIES;
+        const float *lane = tile->blocks + block * tile->block_floats + i % LIMIT_BLOCK_ROWS;
+        float sum = tile->is_first ? 0 : tile->sums[i];
+        for (size_t d = 0; d < tile->dims; d++)
+            sum = fmaf(query[d * KERNEL_TILE_QUERIES], lane[d * LIMIT_BLOCK_ROWS], sum);
+        tile->sums[i] = sum;
+    }
+}
+
+static bool sieve(const struct kernel_sieve *sieve)
+{
+    unsigned any = 0;
+
+    for (size_t i = 0; i < sieve->blocks_count * KERNEL_TILE_QUERIES; i++) {
+        size_t block = i / KERNEL_TILE_QUERIES;
+        unsigned mask = 0;
+        for (size_t row = 0; row < LIMIT_BLOCK_ROWS; row++) {
+            float sum = sieve->sums[i * LIMIT_BLOCK_ROWS + row];
+            if (sieve->terms != NULL)
+                sum -= sieve->terms[block * LIMIT_BLOCK_ROWS + row];
+            mask |= (unsigned)!(sum < sieve->bounds[i % KERNEL_TILE_QUERIES]) << row;
+        }
+        sieve->ret_masks[i] = (uint16_t)mask;
+        any |= mask;
+    }
+    return any != 0;
+}
+
 static size_t finite_prefix(const float *values, size_t count)
 {
     size_t i = 0;
@@ -58,4 +103,4 @@ static size_t finite_prefix(const float *values, size_t count)
     return i;
 }
 
-const struct kernels kernels_scalar = {"scalar", l2, ip, finite_prefix};
+const struct kernels kernels_scalar = {"scalar", l2, ip, l2_pairs, tile, sieve, finite_prefix};

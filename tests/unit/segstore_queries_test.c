@@ -26,19 +26,22 @@ static void a_passed_deadline_ends_the_search(void **state)
     struct search_options options = {.k = 5, .stop = stop_now, .stop_owner = &calls_left};
     uint64_t storage[NQ][64];
     struct topk topks[NQ];
+    struct search_queries queries;
 
+    assert_int_equal(search_queries_bytes(128, NQ), 0);
+    search_queries_init(&queries, 128, NQ, rows, NULL);
     assert_true(topk_bytes(5) <= sizeof storage[0]);
     for (int i = 0; i < NQ; i++)
         topk_init(&topks[i], QN_METRIC_L2, 5, storage[i]);
     (void)state;
 
     assert_int_equal(kernels_choose(NULL, NULL), QN_STATUS_OK);
-    assert_int_equal(search_segment(segment, rows, NQ, &options, topks), QN_STATUS_TIMEOUT);
+    assert_int_equal(search_segment(segment, &queries, &options, topks), QN_STATUS_TIMEOUT);
     assert_int_equal(topks[0].count, 0); /* asked before the first block */
     calls_left = 2;
-    assert_int_equal(search_segment(segment, rows, NQ, &options, topks), QN_STATUS_TIMEOUT);
+    assert_int_equal(search_segment(segment, &queries, &options, topks), QN_STATUS_TIMEOUT);
     calls_left = 1 << 20;
-    assert_int_equal(search_segment(segment, rows, NQ, &options, topks), QN_STATUS_OK);
+    assert_int_equal(search_segment(segment, &queries, &options, topks), QN_STATUS_OK);
     /* 6 x 20000 x 128 multiply-adds are at least 3 times 4 Mi. */
     assert_true(calls_left < (1 << 20) - 3);
     segment_free(segment);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KERNELS_MAX = 8 };
+enum { KERNELS_MAX = 8, QUERIES_FEW = 5, QUERIES_MANY = 17 };
 
 static const enum qn_metric metrics[] = {QN_METRIC_L2, QN_METRIC_IP, QN_METRIC_COSINE};
 
@@ -28,7 +28,7 @@ struct data {
 static struct data data_make(uint64_t seed, enum qn_metric metric, uint32_t dim,
                              uint64_t rows_count)
 {
-    struct data data = {.metric = metric, .dim = dim, .nq = 6, .rows_count = rows_count};
+    struct data data = {.metric = metric, .dim = dim, .nq = QUERIES_MANY, .rows_count = rows_count};
     struct prng prng;
 
     prng_init(&prng, seed);
@@ -176,26 +176,41 @@ static float *prepare(const struct data *data)
     return queries;
 }
 
-/* Searches with every kernel and compares all queries. */
+/* What a search found, with the queries as the scans want them. */
+static void search_with(const struct data *data, const struct segment *segment, uint32_t nq,
+                        const float *rows, struct searched *searched)
+{
+    struct search_options options = {.k = searched->topks[0].k};
+    struct search_queries queries;
+    void *storage = malloc(search_queries_bytes(data->dim, nq) + 1);
+
+    assert_non_null(storage);
+    search_queries_init(&queries, data->dim, nq, rows, storage);
+    assert_int_equal(search_segment(segment, &queries, &options, searched->topks), QN_STATUS_OK);
+    free(storage);
+}
+
+/* Searches with every kernel, few and many queries at once, and compares all of them. */
 static void assert_search_is_exact(const struct data *data, const struct segment *segment,
                                    uint32_t k)
 {
     const struct kernels *tables[KERNELS_MAX];
     size_t tables_count = kernels_supported(tables, KERNELS_MAX);
-    struct search_options options = {.k = k};
-    struct qn_hit *hits = calloc(k, sizeof *hits);
+    struct qn_hit *hits = calloc((size_t)data->nq * k, sizeof *hits);
+    uint32_t counts[QUERIES_MANY];
     float *queries = prepare(data);
 
     assert_non_null(hits);
-    for (size_t t = 0; t < tables_count; t++) {
-        struct searched searched = searched_make(data->metric, data->nq, k);
-        assert_int_equal(kernels_choose(tables[t]->name, NULL), QN_STATUS_OK);
-        assert_int_equal(search_segment(segment, queries, data->nq, &options, searched.topks),
-                         QN_STATUS_OK);
-        for (uint32_t i = 0; i < data->nq; i++) {
+    for (uint32_t i = 0; i < data->nq; i++)
+        counts[i] = plain_search(data, queries + (size_t)i * data->dim, k, hits + (size_t)i * k);
+    for (size_t t = 0; t < 2 * tables_count; t++) {
+        uint32_t nq = t % 2 == 0 ? QUERIES_FEW : data->nq;
+        struct searched searched = searched_make(data->metric, nq, k);
+        assert_int_equal(kernels_choose(tables[t / 2]->name, NULL), QN_STATUS_OK);
+        search_with(data, segment, nq, queries, &searched);
+        for (uint32_t i = 0; i < nq; i++) {
             topk_sort(&searched.topks[i]);
-            uint32_t count = plain_search(data, queries + (size_t)i * data->dim, k, hits);
-            assert_same_hits(&searched.topks[i], hits, count);
+            assert_same_hits(&searched.topks[i], hits + (size_t)i * k, counts[i]);
         }
         searched_free(&searched);
     }
@@ -293,16 +308,13 @@ static void segments_merge_in_any_order(void **state)
     struct segment *halves[2] = {
         fixture_segment(&facts[0], data.keys, data.rows),
         fixture_segment(&facts[1], data.keys + 150, data.rows + (size_t)150 * 8)};
-    struct search_options options = {.k = 60};
     struct qn_hit hits[60];
     float *queries = prepare(&data);
 
     for (int order = 0; order < 2; order++) {
         struct searched searched = searched_make(QN_METRIC_L2, data.nq, 60);
         for (int i = 0; i < 2; i++)
-            assert_int_equal(
-                search_segment(halves[i ^ order], queries, data.nq, &options, searched.topks),
-                QN_STATUS_OK);
+            search_with(&data, halves[i ^ order], data.nq, queries, &searched);
         for (uint32_t i = 0; i < data.nq; i++) {
             topk_sort(&searched.topks[i]);
             assert_same_hits(&searched.topks[i], hits,
@@ -314,6 +326,25 @@ static void segments_merge_in_any_order(void **state)
     segment_free(halves[0]);
     segment_free(halves[1]);
     data_free(&data);
+}
+
+/* Where |q|^2 + |x|^2 - 2 q.x loses all its digits: far from the origin, rows a few units in the
+ * last place from the query and from each other, the nearest last. */
+static void the_filter_for_l2_loses_no_row(void **state)
+{
+    static const float scales[] = {1e-20f, 1e-3f, 1, 4096, 1e17f};
+
+    (void)state;
+    for (size_t s = 0; s < COUNT_OF(scales); s++)
+        for (uint32_t dim = 1; dim <= 600; dim = dim * 3 + 1) {
+            struct data data = data_make(dim, QN_METRIC_L2, dim, 700);
+            for (uint64_t i = 0; i < data.rows_count * dim; i++)
+                data.rows[i] = scales[s] * (1 + (float)((700 - i / dim) / 9) * 0x1p-22f +
+                                            (float)(i * 7 % 11) * 0x1p-23f);
+            for (uint32_t i = 0; i < data.nq * dim; i++)
+                data.queries[i] = scales[s] * (1 + (float)(i / dim % 3) * 0x1p-23f);
+            check(data, (const uint32_t[]){1, 10, 100, 0});
+        }
 }
 
 /* A fused product is not rounded, so after +inf a product of -9e76 leaves +inf. */
@@ -340,6 +371,7 @@ int main(void)
         cmocka_unit_test(equal_keys_are_kept_once_the_better),
         cmocka_unit_test(equal_distances_are_ordered_by_key),
         cmocka_unit_test(segments_merge_in_any_order),
+        cmocka_unit_test(the_filter_for_l2_loses_no_row),
         cmocka_unit_test(a_distance_that_overflows_ranks_as_infinity_and_never_is_nan),
     };
 

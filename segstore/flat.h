@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The flat scans behind search.h. */
+#ifndef SEGSTORE_FLAT_H
+#define SEGSTORE_FLAT_H
+
+#include "segstore/search.h"
+
+struct scan {
+    const struct segment *segment;
+    const struct search_queries *queries;
+    const struct search_options *options;
+    struct topk *topks;
+    uint64_t work; /* multiply-adds since the deadline was asked */
+};
+
+/* Asks for the deadline once in a while. */
+bool scan_must_stop(struct scan *scan, uint64_t work);
+
+/* flat_few.c: distances as they are defined, each query for itself: bound by memory. */
+enum qn_status flat_few(struct scan *scan);
+/* flat_many.c: tiles of queries (queries->tiles): bound by arithmetic. */
+enum qn_status flat_many(struct scan *scan);
+
+#endif
