@@ -6,6 +6,7 @@
 
 enum {
     LIMIT_K_MAX = 16384,                  /* neighbours per query */
+    LIMIT_REFINE_MAX = 65536,             /* candidates of an index that are computed exactly */
     LIMIT_HITS_PER_REQUEST_MAX = 65536,   /* nq x k */
     LIMIT_QUERIES_PER_REQUEST_MAX = 1024, /* nq */
     LIMIT_DIM_MAX = 32768,

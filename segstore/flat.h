@@ -18,6 +18,9 @@ bool scan_must_stop(struct scan *scan, uint64_t work);
 
 /* flat_few.c: distances as they are defined, each query for itself: bound by memory. */
 enum qn_status flat_few(struct scan *scan);
+/* flat_rows.c: exact, over the rows of an indexed segment: they become blocks, a few at a time. */
+size_t flat_rows_bytes(uint32_t dim);
+enum qn_status flat_rows(struct scan *scan);
 /* flat_many.c: tiles of queries (queries->tiles): bound by arithmetic. */
 enum qn_status flat_many(struct scan *scan);
 

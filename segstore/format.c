@@ -48,6 +48,7 @@ const char *format_kind_name(uint32_t kind)
         [FORMAT_KIND_SCALAR_COLUMNS] = "scalar_columns",
         [FORMAT_KIND_INDEX] = "index",
         [FORMAT_KIND_DELETES] = "deletes",
+        [FORMAT_KIND_ROWS] = "rows",
     };
 
     return kind >= 1 && kind < COUNT_OF(names) ? names[kind] : "unknown";
@@ -75,26 +76,32 @@ uint64_t format_vectors_bytes(uint64_t rows_count, uint32_t dim)
     return format_blocks(rows_count) * LIMIT_BLOCK_ROWS * dim * sizeof(float);
 }
 
-void format_layout(struct format_header *header)
+static uint64_t rows_bytes(const struct segment_facts *facts)
 {
-    uint64_t keys_bytes = header->facts.rows_count * sizeof(int64_t);
-    uint64_t vectors_bytes = format_vectors_bytes(header->facts.rows_count, header->facts.dim);
+    return facts->rows_count * facts->dim * sizeof(float);
+}
 
-    header->sections_count = 2;
-    header->sections[0] = (struct format_section){
-        .kind = FORMAT_KIND_PRIMARY_KEYS,
-        .flags = FORMAT_SECTION_RESIDENT,
-        .offset = FORMAT_PAGE_BYTES,
-        .bytes = keys_bytes,
+void format_layout(struct format_header *header, uint64_t index_bytes)
+{
+    const struct segment_facts *facts = &header->facts;
+    const bool is_indexed = index_bytes > 0;
+    const struct format_section sections[] = {
+        {.kind = FORMAT_KIND_PRIMARY_KEYS, .bytes = facts->rows_count * sizeof(int64_t)},
+        {.kind = is_indexed ? FORMAT_KIND_ROWS : FORMAT_KIND_VECTORS,
+         .bytes =
+             is_indexed ? rows_bytes(facts) : format_vectors_bytes(facts->rows_count, facts->dim)},
+        {.kind = FORMAT_KIND_INDEX, .bytes = index_bytes},
     };
-    header->sections[1] = (struct format_section){
-        .kind = FORMAT_KIND_VECTORS,
-        .flags = FORMAT_SECTION_RESIDENT,
-        .offset = FORMAT_PAGE_BYTES + format_padded(keys_bytes),
-        .bytes = vectors_bytes,
-    };
-    header->facts.resident_bytes = format_padded(keys_bytes) + format_padded(vectors_bytes);
-    header->file_bytes = FORMAT_PAGE_BYTES + header->facts.resident_bytes;
+
+    header->file_bytes = FORMAT_PAGE_BYTES;
+    header->sections_count = is_indexed ? 3 : 2;
+    for (uint32_t i = 0; i < header->sections_count; i++) {
+        header->sections[i] = sections[i];
+        header->sections[i].flags = FORMAT_SECTION_RESIDENT;
+        header->sections[i].offset = header->file_bytes;
+        header->file_bytes += format_padded(sections[i].bytes);
+    }
+    header->facts.resident_bytes = header->file_bytes - FORMAT_PAGE_BYTES;
 }
 
 struct qn_hash format_content_hash(const struct format_header *header)
@@ -213,6 +220,10 @@ static enum qn_status check_section(const struct format_header *header,
         expected_bytes = facts->rows_count * sizeof(int64_t);
     else if (section->kind == FORMAT_KIND_VECTORS)
         expected_bytes = format_vectors_bytes(facts->rows_count, facts->dim);
+    else if (section->kind == FORMAT_KIND_ROWS)
+        expected_bytes = rows_bytes(facts);
+    else if (section->kind == FORMAT_KIND_INDEX)
+        ; /* index.h knows */
     else if (!(section->flags & FORMAT_SECTION_SKIPPABLE))
         return error_set(error, QN_STATUS_UNSUPPORTED,
                          "section header: section kind %" PRIu32 " (%s) is not supported",
@@ -237,6 +248,23 @@ static unsigned count_kind(const struct format_header *header, uint32_t count, u
     for (uint32_t i = 0; i < count; i++)
         found += header->sections[i].kind == kind;
     return found;
+}
+
+/* primary_keys, and either vectors, or rows with their index. */
+static enum qn_status check_kinds(const struct format_header *header, struct qn_error *error)
+{
+    unsigned vectors = count_kind(header, header->sections_count, FORMAT_KIND_VECTORS);
+    unsigned rows = count_kind(header, header->sections_count, FORMAT_KIND_ROWS);
+    unsigned indexes = count_kind(header, header->sections_count, FORMAT_KIND_INDEX);
+
+    if (count_kind(header, header->sections_count, FORMAT_KIND_PRIMARY_KEYS) != 1 ||
+        vectors + rows == 0)
+        return error_set(error, QN_STATUS_CORRUPT,
+                         "section header: primary_keys or vectors is missing");
+    if (vectors + rows != 1 || rows != indexes)
+        return error_set(error, QN_STATUS_CORRUPT,
+                         "section header: there are either vectors, or rows and an index");
+    return QN_STATUS_OK;
 }
 
 static enum qn_status decode_sections(const uint8_t *page, struct format_header *header,
@@ -298,10 +326,9 @@ enum qn_status format_decode(const uint8_t *page, struct format_header *ret_head
     status = decode_sections(page, &header, error);
     if (status != QN_STATUS_OK)
         return status;
-    if (count_kind(&header, header.sections_count, FORMAT_KIND_PRIMARY_KEYS) != 1 ||
-        count_kind(&header, header.sections_count, FORMAT_KIND_VECTORS) != 1)
-        return error_set(error, QN_STATUS_CORRUPT,
-                         "section header: primary_keys or vectors is missing");
+    status = check_kinds(&header, error);
+    if (status != QN_STATUS_OK)
+        return status;
     struct qn_hash hash = format_content_hash(&header);
     if (!qn_hash_equal(&hash, &header.facts.content_hash))
         return error_set(error, QN_STATUS_CORRUPT,

@@ -3,8 +3,9 @@
 #ifndef SEGSTORE_FORMAT_H
 #define SEGSTORE_FORMAT_H
 
+#include "base/files.h"
 #include "base/limits.h"
-#include "segstore/segment.h"
+#include "segstore/facts.h"
 
 enum {
     FORMAT_VERSION = 1,
@@ -20,6 +21,7 @@ enum format_kind {
     FORMAT_KIND_SCALAR_COLUMNS = 3,
     FORMAT_KIND_INDEX = 4,
     FORMAT_KIND_DELETES = 5,
+    FORMAT_KIND_ROWS = 6,
 };
 
 enum format_section_flag {
@@ -52,9 +54,9 @@ uint64_t format_blocks(uint64_t rows_count);
 /* Bytes of the vectors section without padding. */
 uint64_t format_vectors_bytes(uint64_t rows_count, uint32_t dim);
 
-/* Lays primary_keys and vectors out: offsets, file_bytes, facts.resident_bytes. Needs
- * facts.rows_count and facts.dim. */
-void format_layout(struct format_header *header);
+/* Lays the sections out: offsets, file_bytes, facts.resident_bytes. Needs facts.rows_count and
+ * facts.dim. index_bytes 0: primary_keys and vectors; else primary_keys, rows and index. */
+void format_layout(struct format_header *header, uint64_t index_bytes);
 struct qn_hash format_content_hash(const struct format_header *header);
 /* Writes a header that format_decode accepts; page is FORMAT_PAGE_BYTES. */
 void format_encode(const struct format_header *header, uint8_t *ret_page);

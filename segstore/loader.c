@@ -177,26 +177,46 @@ static enum qn_status load_verdict(const struct load *load, struct qn_error *err
     return pieces_finish(&load->pieces, error);
 }
 
-static struct segment *load_make_segment(struct load *load)
+/* Where the sections lie, and what the index is. */
+static enum qn_status find_sections(const struct load *load, struct segment *segment,
+                                    struct qn_error *error)
 {
-    struct segment *segment = calloc(1, sizeof *segment);
     const struct format_header *header = &load->pieces.header;
     unsigned char *place = load->memory;
+    enum qn_status status = QN_STATUS_OK;
 
-    if (segment == NULL)
-        return NULL;
-    segment->facts = header->facts;
-    segment->memory = load->memory;
-    segment->numa_node = load->options.numa_node;
-    segment->files = load->options.files;
     for (uint32_t i = 0; place != NULL && i < header->sections_count; i++) {
         const struct format_section *section = &header->sections[i];
         if (section->kind == FORMAT_KIND_PRIMARY_KEYS)
             segment->primary_keys = (const int64_t *)(void *)place;
         else if (section->kind == FORMAT_KIND_VECTORS)
             segment->blocks = (const float *)(void *)place;
+        else if (section->kind == FORMAT_KIND_ROWS)
+            segment->rows = (const float *)(void *)place;
+        else if (section->kind == FORMAT_KIND_INDEX)
+            status = index_open(place, section->bytes, &header->facts, &segment->index, error);
         if (section->flags & FORMAT_SECTION_RESIDENT)
             place += format_padded(section->bytes);
+    }
+    return status;
+}
+
+/* NULL: the error is set, and the memory still the load's. */
+static struct segment *load_make_segment(struct load *load, struct qn_error *error)
+{
+    struct segment *segment = calloc(1, sizeof *segment);
+
+    if (segment == NULL) {
+        (void)error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    segment->facts = load->pieces.header.facts;
+    segment->memory = load->memory;
+    segment->numa_node = load->options.numa_node;
+    segment->files = load->options.files;
+    if (find_sections(load, segment, error) != QN_STATUS_OK) {
+        free(segment);
+        return NULL;
     }
     load->memory = NULL;
     return segment;
@@ -229,9 +249,8 @@ static void load_report(struct load *load)
     enum qn_status status = load_verdict(load, &reason);
 
     if (status == QN_STATUS_OK) {
-        segment = load_make_segment(load);
-        if (segment == NULL)
-            status = error_set(&reason, QN_STATUS_NO_MEMORY, "out of memory");
+        segment = load_make_segment(load, &reason);
+        status = reason.status;
     }
     if (status != QN_STATUS_OK && load->is_open)
         (void)error_set(&error, status, "%s: %s", format_path_tail(load->path), reason.text);

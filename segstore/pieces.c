@@ -84,7 +84,7 @@ void pieces_check(struct pieces *pieces, uint64_t number, const void *bytes)
     size_t floats_count = piece.bytes / sizeof(float);
 
     pieces->hashes[number] = hash64(bytes, piece.bytes);
-    if (section->kind != FORMAT_KIND_VECTORS)
+    if (section->kind != FORMAT_KIND_VECTORS && section->kind != FORMAT_KIND_ROWS)
         return;
     size_t first = rows_first_nonfinite(bytes, floats_count);
     if (first < floats_count)
@@ -103,10 +103,16 @@ static uint64_t section_checksum(const struct pieces *pieces, uint32_t section)
 static enum qn_status check_finite(const struct pieces *pieces, struct qn_error *error)
 {
     uint64_t value = atomic_load(&pieces->nonfinite_first);
-    uint64_t block_floats = (uint64_t)pieces->header.facts.dim * LIMIT_BLOCK_ROWS;
+    uint32_t dim = pieces->header.facts.dim;
+    uint64_t block_floats = (uint64_t)dim * LIMIT_BLOCK_ROWS;
 
     if (value == UINT64_MAX)
         return QN_STATUS_OK;
+    if (pieces->header.sections[1].kind == FORMAT_KIND_ROWS ||
+        pieces->header.sections[0].kind == FORMAT_KIND_ROWS)
+        return error_set(error, QN_STATUS_CORRUPT,
+                         "section rows: row %" PRIu64 ": value %" PRIu64 " is not finite",
+                         value / dim, value % dim);
     return error_set(error, QN_STATUS_CORRUPT,
                      "section vectors: row %" PRIu64 ": value %" PRIu64 " is not finite",
                      value / block_floats * LIMIT_BLOCK_ROWS + value % LIMIT_BLOCK_ROWS,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Vectors to one segment file, or to a folder of them with collection.json. Rows are streamed: the
  * memory is a few MiB whatever the input's size. */
-#include "segstore/qseg.h"
+#include "segstore/qseg_index.h"
 
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/parallel.h"
 #include "segstore/manifest.h"
 #include "segstore/vectors.h"
 #include "segstore/writer.h"
@@ -16,13 +17,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { BATCH_BYTES = 1 << 20 };
+enum { BATCH_BYTES = 1 << 20, NLIST_MAX = 1 << 20 };
 
 struct build {
     const char *input, *metric_name, *index, *out, *out_dir, *name;
     enum qn_metric metric;
     int64_t collection_id, partition_id, segment_id, first_key;
     uint64_t rows_per_segment, delete_generation, readable_version;
+    uint64_t nlist, code_bits, seed, threads;
     bool json;
 
     struct vectors vectors;
@@ -63,24 +65,51 @@ static enum qn_status copy_rows(struct build *build, const struct part *part, st
     return QN_STATUS_OK;
 }
 
-/* Writes the file of one part; part->facts is complete after it. */
-static enum qn_status build_part(struct build *build, struct part *part, struct qn_error *error)
+/* With an index the rows of a part are in memory, each once. */
+static enum qn_status build_indexed(struct build *build, struct part *part,
+                                    struct writer_file *file, struct qn_error *error)
 {
-    struct writer_file *file = NULL;
-    struct writer *writer = NULL;
-    enum qn_status status = writer_file_open(part->path, &file, error);
+    const struct qseg_index index = {
+        .options = {.nlist = (uint32_t)build->nlist,
+                    .code_bits = (uint32_t)build->code_bits,
+                    .seed = build->seed,
+                    .threads = build->threads > 0 ? (unsigned)build->threads : parallel_cores()},
+        .vectors = &build->vectors,
+        .input = build->input,
+        .first_row = part->first_row,
+        .first_key = build->first_key,
+        .progress = &build->progress};
 
-    if (status == QN_STATUS_OK)
-        status = writer_open(&part->facts, writer_file_sink(file), &writer, error);
+    return qseg_index_build(&index, &part->facts, writer_file_sink(file), error);
+}
+
+static enum qn_status build_flat(struct build *build, struct part *part, struct writer_file *file,
+                                 struct qn_error *error)
+{
+    struct writer *writer = NULL;
+    enum qn_status status = writer_open(&part->facts, writer_file_sink(file), &writer, error);
+
     if (status == QN_STATUS_OK) {
         writer_count_rows_from(writer, part->first_row);
         status = copy_rows(build, part, writer, error);
     }
     if (status == QN_STATUS_OK)
         status = writer_finish(writer, &part->facts, error);
+    writer_free(writer);
+    return status;
+}
+
+/* Writes the file of one part; part->facts is complete after it. */
+static enum qn_status build_part(struct build *build, struct part *part, struct qn_error *error)
+{
+    struct writer_file *file = NULL;
+    const bool is_flat = strcmp(build->index, "flat") == 0 || part->facts.rows_count == 0;
+    enum qn_status status = writer_file_open(part->path, &file, error);
+
+    if (status == QN_STATUS_OK)
+        status = (is_flat ? build_flat : build_indexed)(build, part, file, error);
     if (status == QN_STATUS_OK)
         status = writer_file_commit(file, error);
-    writer_free(writer);
     writer_file_free(file);
     return status;
 }
@@ -226,26 +255,37 @@ static int check_usage(struct build *build, size_t files_count)
         return qseg_usage(verb, "--name: 1 to %d bytes", LIMIT_NAME_BYTES - 1);
     if (!qseg_metric(verb, build->metric_name, &build->metric, &exit_code))
         return exit_code;
-    if (strcmp(build->index, "flat") == 0)
+    if (build->code_bits != 4 && build->code_bits != 8)
+        return qseg_usage(verb, "--code-bits: 4 or 8");
+    if (build->nlist > NLIST_MAX)
+        return qseg_usage(verb, "--nlist: at most %d", NLIST_MAX);
+    if (strcmp(build->index, "flat") == 0 || strcmp(build->index, "ivf") == 0)
         return 0;
-    if (strcmp(build->index, "ivf") != 0 && strcmp(build->index, "graph") != 0 &&
-        strcmp(build->index, "auto") != 0)
-        return qseg_usage(verb, "--index %s: flat", build->index);
+    if (strcmp(build->index, "graph") != 0 && strcmp(build->index, "auto") != 0)
+        return qseg_usage(verb, "--index %s: flat or ivf", build->index);
     struct qn_error error = {0};
     (void)error_set(&error, QN_STATUS_UNSUPPORTED,
-                    "build: index %s is not supported by this version; flat is", build->index);
+                    "build: index %s is not supported by this version; flat and ivf are",
+                    build->index);
     return qseg_fail(&error);
 }
 
 int qseg_build(int argc, char **argv)
 {
-    struct build build = {
-        .index = "flat", .collection_id = 1, .segment_id = 1, .readable_version = 1};
+    struct build build = {.index = "flat",
+                          .collection_id = 1,
+                          .segment_id = 1,
+                          .readable_version = 1,
+                          .code_bits = 4};
     const struct qseg_option options[] = {
         {"--input", QSEG_TEXT, &build.input,
          "vectors: .fbin .u8bin .i8bin .f16bin .fvecs ... .npy"},
         {"--metric", QSEG_TEXT, &build.metric_name, "l2, ip or cosine (normalises the rows)"},
-        {"--index", QSEG_TEXT, &build.index, "flat (default)"},
+        {"--index", QSEG_TEXT, &build.index, "flat (default): exact; ivf: lists of codes"},
+        {"--nlist", QSEG_COUNT, &build.nlist, "ivf: lists (default: by the number of rows)"},
+        {"--code-bits", QSEG_COUNT, &build.code_bits, "ivf: of a row's code per dimension, 4 or 8"},
+        {"--seed", QSEG_COUNT, &build.seed, "ivf: of what is random (default 0)"},
+        {"--threads", QSEG_COUNT, &build.threads, "ivf: that build (default: all cores)"},
         {"--collection", QSEG_ID, &build.collection_id, "collection id (default 1)"},
         {"--partition", QSEG_ID, &build.partition_id, "partition id (default 0)"},
         {"--segment", QSEG_ID, &build.segment_id, "(first) segment id (default 1)"},
@@ -273,5 +313,5 @@ int qseg_build(int argc, char **argv)
     if (!qseg_parse(argc, argv, &arguments, &exit_code))
         return exit_code;
     exit_code = check_usage(&build, arguments.files_count);
-    return exit_code != 0 || strcmp(build.index, "flat") != 0 ? exit_code : run_build(&build);
+    return exit_code != 0 ? exit_code : run_build(&build);
 }

@@ -25,7 +25,9 @@ struct searching {
     uint32_t dim;
     struct topk *topks;
     unsigned char *storage;
-    void *tiles;                        /* of a batch of queries */
+    void *tiles;   /* of a batch of queries */
+    void *scratch; /* of one search */
+    uint64_t nprobe, refine;
     double search_seconds, cpu_seconds; /* of the best pass; cpu: of this thread */
     double recall;                      /* < 0: no truth was given */
 };
@@ -67,9 +69,29 @@ static void reset_topks(struct searching *searching)
                   searching->storage + i * topk_size);
 }
 
+static struct search_options options_of(const struct searching *searching)
+{
+    return (struct search_options){.k = (uint32_t)searching->k,
+                                   .nprobe = (uint32_t)searching->nprobe,
+                                   .refine = (uint32_t)searching->refine,
+                                   .scratch = searching->scratch};
+}
+
+static void *take_scratch(const struct searching *searching)
+{
+    const struct search_options options = options_of(searching);
+    size_t bytes = 64;
+
+    for (size_t i = 0; i < searching->segments.count; i++) {
+        size_t needed = search_scratch_bytes(searching->segments.items[i], &options);
+        bytes = needed > bytes ? needed : bytes;
+    }
+    return aligned_alloc(64, (bytes + 63) / 64 * 64);
+}
+
 static void search_all(struct searching *searching)
 {
-    struct search_options options = {.k = (uint32_t)searching->k};
+    struct search_options options = options_of(searching);
     struct search_queries queries;
 
     for (uint64_t first = 0; first < searching->queries_count; first += searching->batch) {
@@ -93,9 +115,11 @@ static enum qn_status measure(struct searching *searching, struct qn_error *erro
         searching->queries_count < searching->batch ? searching->queries_count : searching->batch;
 
     searching->tiles = malloc(search_queries_bytes(searching->dim, (uint32_t)together) + 1);
+    searching->scratch = take_scratch(searching);
     searching->topks = calloc(searching->queries_count + 1, sizeof *searching->topks);
     searching->storage = malloc(searching->queries_count * topk_bytes((uint32_t)searching->k) + 1);
-    if (searching->tiles == NULL || searching->topks == NULL || searching->storage == NULL)
+    if (searching->tiles == NULL || searching->scratch == NULL || searching->topks == NULL ||
+        searching->storage == NULL)
         return error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
     searching->search_seconds = searching->cpu_seconds = INFINITY;
     for (uint64_t pass = 0; pass < searching->passes; pass++) {
@@ -229,6 +253,7 @@ static int run_search(struct searching *searching, const struct qseg_arguments *
         tell_table(searching);
     free(searching->queries);
     free(searching->tiles);
+    free(searching->scratch);
     free(searching->topks);
     free(searching->storage);
     qseg_segments_free(&searching->segments);
@@ -242,6 +267,9 @@ int qseg_search(int argc, char **argv)
         {"--query", QSEG_TEXT, &searching.query_path, "vectors of the segments' dim"},
         {"--k", QSEG_COUNT, &searching.k, "neighbours per query (default 10)"},
         {"--batch", QSEG_COUNT, &searching.batch, "queries searched together (default 1)"},
+        {"--nprobe", QSEG_COUNT, &searching.nprobe, "ivf: lists to look at (default: exact)"},
+        {"--refine", QSEG_COUNT, &searching.refine,
+         "ivf: candidates to compute exactly (default k)"},
         {"--passes", QSEG_COUNT, &searching.passes, "repeat, tell the fastest (default 1)"},
         {"--loaders", QSEG_COUNT, &searching.loaders, "threads that load (default 2)"},
         {"--truth", QSEG_TEXT, &searching.truth_path, ".ibin of qseg truth: tell the recall"},

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "segstore/flat.h"
+#include "segstore/ivf.h"
 #include "segstore/kernels/kernels.h"
 #include "segstore/rows.h"
 
@@ -80,6 +81,18 @@ bool scan_must_stop(struct scan *scan, uint64_t work)
     return scan->options->stop != NULL && scan->options->stop(scan->options->stop_owner);
 }
 
+static bool is_by_index(const struct segment *segment, const struct search_options *options)
+{
+    return segment->index.shape.kind == INDEX_IVF && options->nprobe > 0;
+}
+
+size_t search_scratch_bytes(const struct segment *segment, const struct search_options *options)
+{
+    if (is_by_index(segment, options))
+        return ivf_scratch_bytes(&segment->index, options);
+    return segment->rows != NULL ? flat_rows_bytes(segment->facts.dim) : 0;
+}
+
 enum qn_status search_segment(const struct segment *segment, const struct search_queries *queries,
                               const struct search_options *options, struct topk *topks)
 {
@@ -90,5 +103,9 @@ enum qn_status search_segment(const struct segment *segment, const struct search
         CHECK(topks[i].k == options->k && topks[i].metric == segment->facts.metric);
     if (scan_must_stop(&scan, WORK_PER_CHECK))
         return QN_STATUS_TIMEOUT;
+    if (is_by_index(segment, options))
+        return ivf_search(&scan);
+    if (segment->rows != NULL)
+        return flat_rows(&scan);
     return queries->tiles != NULL ? flat_many(&scan) : flat_few(&scan);
 }

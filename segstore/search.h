@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Exact top-k over one segment (flat). Distances are defined in FORMAT.md and DESIGN section 4: the
- * same bits from every kernel. */
+ * Top-k over one segment: exact, or by its index. Distances are defined in FORMAT.md and DESIGN
+ * section 4: the same bits from every kernel. */
 #ifndef SEGSTORE_SEARCH_H
 #define SEGSTORE_SEARCH_H
 
@@ -9,6 +9,9 @@
 
 struct search_options {
     uint32_t k;
+    uint32_t nprobe, refine; /* of an index: lists that are looked at, candidates that are computed
+                              * exactly (at least k); nprobe 0: an exact search */
+    void *scratch;           /* search_scratch_bytes, 64-byte aligned; NULL if that is 0 */
     /* Asked once per block of work (about 1 ms): true ends the search with QN_STATUS_TIMEOUT. */
     bool (*stop)(void *owner);
     void *stop_owner;
@@ -32,6 +35,9 @@ size_t search_queries_bytes(uint32_t dim, uint32_t nq);
 /* rows: prepared, nq x dim, 4-byte aligned; they and storage stay while the queries are used. */
 void search_queries_init(struct search_queries *queries, uint32_t dim, uint32_t nq,
                          const float *rows, void *storage);
+
+/* What a search of this segment wants of options->scratch. */
+size_t search_scratch_bytes(const struct segment *segment, const struct search_options *options);
 
 /* Merges the segment's best into topks[0..nq). Hits of earlier segments stay if they are better;
  * equal primary keys are kept once, the better. After QN_STATUS_TIMEOUT the topks hold a part of

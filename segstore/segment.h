@@ -5,24 +5,18 @@
 #define SEGSTORE_SEGMENT_H
 
 #include "base/files.h"
-#include "qnode/types.h"
-
-/* What a file says of itself (FORMAT.md). */
-struct segment_facts {
-    int64_t segment_id, collection_id, partition_id;
-    uint64_t rows_count;
-    uint32_t dim;
-    enum qn_metric metric;
-    uint64_t delete_generation;
-    uint64_t resident_bytes; /* all resident sections, each rounded to 4 KiB */
-    struct qn_hash content_hash;
-};
+#include "segstore/facts.h"
+#include "segstore/index.h"
 
 struct segment {
     struct segment_facts facts;
     const int64_t *primary_keys; /* rows_count */
-    const float *blocks;         /* ceil(rows/16) blocks of dim x 16 floats; the tail is zero */
-    unsigned char *memory;       /* facts.resident_bytes, NULL when that is 0 (no rows) */
+    /* One of the two: ceil(rows/16) blocks of dim x 16 floats, the tail zero; or, with an index,
+     * rows_count x dim. The other is NULL; both are if there are no rows. */
+    const float *blocks;
+    const float *rows;
+    struct index index;    /* kind INDEX_NONE: none */
+    unsigned char *memory; /* facts.resident_bytes, NULL when that is 0 (no rows) */
     unsigned numa_node;
     struct files files; /* gives the memory back */
 

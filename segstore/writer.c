@@ -21,10 +21,15 @@ struct stream {
     size_t hashes_count;
 };
 
+/* In the order of the sections. */
+enum { STREAM_KEYS, STREAM_VECTORS, STREAM_INDEX, STREAMS_COUNT };
+
 struct writer {
     struct format_header header;
     struct writer_sink sink;
-    struct stream keys, vectors;
+    struct stream streams[STREAMS_COUNT];
+    const void *index; /* NULL: rows become blocks */
+    uint64_t index_bytes;
     uint64_t rows_count; /* appended */
     uint64_t first_row;  /* what the caller calls row 0 */
     float *row;          /* dim */
@@ -100,6 +105,13 @@ static enum qn_status stream_finish(struct writer *writer, struct stream *stream
 enum qn_status writer_open(const struct segment_facts *facts, struct writer_sink sink,
                            struct writer **ret_writer, struct qn_error *error)
 {
+    return writer_open_indexed(facts, NULL, 0, sink, ret_writer, error);
+}
+
+enum qn_status writer_open_indexed(const struct segment_facts *facts, const void *index,
+                                   uint64_t index_bytes, struct writer_sink sink,
+                                   struct writer **ret_writer, struct qn_error *error)
+{
     struct writer *writer = calloc(1, sizeof *writer);
 
     if (facts->dim < 1 || facts->dim > LIMIT_DIM_MAX ||
@@ -113,11 +125,14 @@ enum qn_status writer_open(const struct segment_facts *facts, struct writer_sink
         return error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
     writer->header.facts = *facts;
     writer->sink = sink;
-    format_layout(&writer->header);
+    writer->index = index;
+    writer->index_bytes = index_bytes;
+    format_layout(&writer->header, index_bytes);
     writer->row = malloc(facts->dim * sizeof(float));
     writer->block = calloc((size_t)facts->dim * LIMIT_BLOCK_ROWS, sizeof(float));
-    bool streams = stream_open(&writer->keys, &writer->header.sections[0]);
-    streams = stream_open(&writer->vectors, &writer->header.sections[1]) && streams;
+    bool streams = true;
+    for (uint32_t i = 0; i < writer->header.sections_count; i++)
+        streams = stream_open(&writer->streams[i], &writer->header.sections[i]) && streams;
     if (!streams || writer->row == NULL || writer->block == NULL) {
         writer_free(writer);
         return error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
@@ -134,7 +149,8 @@ void writer_count_rows_from(struct writer *writer, uint64_t first_row)
 static enum qn_status flush_block(struct writer *writer, struct qn_error *error)
 {
     size_t block_bytes = writer->header.facts.dim * LIMIT_BLOCK_ROWS * sizeof(float);
-    enum qn_status status = stream_add(writer, &writer->vectors, writer->block, block_bytes, error);
+    enum qn_status status =
+        stream_add(writer, &writer->streams[STREAM_VECTORS], writer->block, block_bytes, error);
 
     memset(writer->block, 0, block_bytes);
     return status;
@@ -146,6 +162,11 @@ static enum qn_status append_row(struct writer *writer, const float *row, struct
     unsigned lane = (unsigned)(writer->rows_count % LIMIT_BLOCK_ROWS);
     struct qn_error reason = {0};
 
+    if (writer->index != NULL) {
+        writer->rows_count++;
+        return stream_add(writer, &writer->streams[STREAM_VECTORS], row, facts->dim * sizeof *row,
+                          error);
+    }
     memcpy(writer->row, row, facts->dim * sizeof(float));
     if (rows_prepare(facts->metric, facts->dim, writer->row, &reason) != QN_STATUS_OK)
         return error_set(error, QN_STATUS_CORRUPT, "row %" PRIu64 ": %s",
@@ -164,8 +185,8 @@ enum qn_status writer_append(struct writer *writer, const int64_t *primary_keys,
         return error_set(error, QN_STATUS_INVALID, "more than %" PRIu64 " rows",
                          writer->header.facts.rows_count);
     /* Keys are stored as this host has them: little-endian (bytes.h). */
-    status =
-        stream_add(writer, &writer->keys, primary_keys, rows_count * sizeof *primary_keys, error);
+    status = stream_add(writer, &writer->streams[STREAM_KEYS], primary_keys,
+                        rows_count * sizeof *primary_keys, error);
     for (size_t i = 0; status == QN_STATUS_OK && i < rows_count; i++)
         status = append_row(writer, rows + i * writer->header.facts.dim, error);
     return status;
@@ -181,12 +202,13 @@ enum qn_status writer_finish(struct writer *writer, struct segment_facts *ret_fa
     if (writer->rows_count != header->facts.rows_count)
         return error_set(error, QN_STATUS_INVALID, "%" PRIu64 " rows came, %" PRIu64 " were said",
                          writer->rows_count, header->facts.rows_count);
-    if (writer->rows_count % LIMIT_BLOCK_ROWS != 0)
+    if (writer->index != NULL)
+        status = stream_add(writer, &writer->streams[STREAM_INDEX], writer->index,
+                            writer->index_bytes, error);
+    else if (writer->rows_count % LIMIT_BLOCK_ROWS != 0)
         status = flush_block(writer, error);
-    if (status == QN_STATUS_OK)
-        status = stream_finish(writer, &writer->keys, &header->sections[0].checksum, error);
-    if (status == QN_STATUS_OK)
-        status = stream_finish(writer, &writer->vectors, &header->sections[1].checksum, error);
+    for (uint32_t i = 0; status == QN_STATUS_OK && i < header->sections_count; i++)
+        status = stream_finish(writer, &writer->streams[i], &header->sections[i].checksum, error);
     if (status != QN_STATUS_OK)
         return status;
     header->facts.content_hash = format_content_hash(header);
@@ -201,8 +223,8 @@ struct writer *writer_free(struct writer *writer)
 {
     if (writer == NULL)
         return NULL;
-    stream_done(&writer->keys);
-    stream_done(&writer->vectors);
+    for (int i = 0; i < STREAMS_COUNT; i++)
+        stream_done(&writer->streams[i]);
     free(writer->row);
     free(writer->block);
     free(writer);

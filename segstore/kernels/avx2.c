@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include <immintrin.h>
+#include <string.h>
 
 enum { WIDTH = 8, HALVES_MAX = 8, QUERIES_MAX = 2 };
 
@@ -96,6 +97,122 @@ static void l2_pairs(const struct kernel_pairs *pairs)
             _mm256_storeu_ps(pairs->ret_distances + i * LIMIT_BLOCK_ROWS + h * WIDTH, sums[i][h]);
 }
 
+/* 8 rows of 8 dimensions become 8 dimensions of 8 rows. */
+static inline __attribute__((always_inline)) void transpose(__m256 v[8])
+{
+    __m256 t[8];
+
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm256_unpacklo_ps(v[i], v[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(v[i], v[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4)
+        for (int j = 0; j < 2; j++) {
+            v[i + 2 * j] = _mm256_shuffle_ps(t[i + j], t[i + j + 2], 0x44);
+            v[i + 2 * j + 1] = _mm256_shuffle_ps(t[i + j], t[i + j + 2], 0xee);
+        }
+    for (int j = 0; j < 4; j++) {
+        t[j] = _mm256_permute2f128_ps(v[j], v[j + 4], 0x20);
+        t[j + 4] = _mm256_permute2f128_ps(v[j], v[j + 4], 0x31);
+    }
+    for (int j = 0; j < 8; j++)
+        v[j] = t[j];
+}
+
+/* SIMD runs across the rows, so that each row's sum keeps the order of its dimensions. */
+static inline __attribute__((always_inline)) void half_of_rows(const struct kernel_rows *rows,
+                                                               size_t half, bool is_l2)
+{
+    __m256 sum = _mm256_setzero_ps();
+
+    for (size_t first = 0; first < rows->dim; first += WIDTH) {
+        const size_t dims = rows->dim - first < WIDTH ? rows->dim - first : WIDTH;
+        const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)dims),
+                                                _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+        __m256 x[WIDTH];
+        for (size_t i = 0; i < WIDTH; i++)
+            x[i] = _mm256_maskload_ps(rows->rows[half + i] + first, mask);
+        transpose(x);
+        for (size_t d = 0; d < dims; d++) {
+            __m256 y = _mm256_set1_ps(rows->query[first + d]);
+            __m256 t = is_l2 ? _mm256_sub_ps(y, x[d]) : x[d];
+            sum = _mm256_fmadd_ps(is_l2 ? t : y, t, sum);
+        }
+    }
+    _mm256_storeu_ps(rows->ret_distances + half, sum);
+}
+
+static void l2_rows(const struct kernel_rows *rows)
+{
+    half_of_rows(rows, 0, true);
+    half_of_rows(rows, WIDTH, true);
+}
+
+static void ip_rows(const struct kernel_rows *rows)
+{
+    half_of_rows(rows, 0, false);
+    half_of_rows(rows, WIDTH, false);
+}
+
+/* Half codes times query values, 4 dimensions of each of 8 rows; pairs of products fit 16 bits. */
+static inline __attribute__((always_inline)) __m256i dot_add(__m256i dot, __m256i halves,
+                                                             __m256i query)
+{
+    __m256i pairs = _mm256_maddubs_epi16(halves, query);
+
+    return _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+static inline __attribute__((always_inline)) void
+codes_half(const struct kernel_codes *codes, size_t block, size_t half, bool is_half)
+{
+    const size_t step = is_half ? 8 : 4; /* dimensions in 64 bytes */
+    const size_t block_bytes = codes->dims * LIMIT_BLOCK_ROWS / (is_half ? 2 : 1);
+    const uint8_t *bytes = codes->codes + block * block_bytes + half * 4;
+    const float *factors = codes->factors + block * 3 * LIMIT_BLOCK_ROWS + half;
+    const __m256i low = _mm256_set1_epi8(15);
+    __m256i dot = _mm256_setzero_si256(), high_dot = dot;
+
+    for (size_t d = 0; d < codes->dims; d += step, bytes += 64) {
+        int32_t four[2];
+        memcpy(four, codes->query + d, step);
+        __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)bytes);
+        __m256i high = _mm256_and_si256(_mm256_srli_epi16(x, 4), low);
+        dot = dot_add(dot, _mm256_and_si256(x, low), _mm256_set1_epi32(four[0]));
+        high_dot = dot_add(high_dot, high, _mm256_set1_epi32(four[is_half ? 1 : 0]));
+    }
+    dot = _mm256_add_epi32(dot, is_half ? high_dot : _mm256_slli_epi32(high_dot, 4));
+    __m256 product = _mm256_mul_ps(_mm256_set1_ps(codes->query_scale), _mm256_cvtepi32_ps(dot));
+    __m256 sum = _mm256_add_ps(_mm256_set1_ps(codes->base), _mm256_loadu_ps(factors));
+    sum = _mm256_fmadd_ps(_mm256_loadu_ps(factors + LIMIT_BLOCK_ROWS),
+                          _mm256_set1_ps(codes->query_sum), sum);
+    sum = _mm256_fmadd_ps(_mm256_loadu_ps(factors + (size_t)2 * LIMIT_BLOCK_ROWS), product, sum);
+    _mm256_storeu_ps(codes->ret_estimates + block * LIMIT_BLOCK_ROWS + half, sum);
+    codes->ret_masks[block] |= (uint16_t)((unsigned)_mm256_movemask_ps(_mm256_cmp_ps(
+                                              sum, _mm256_set1_ps(codes->bound), _CMP_NLT_UQ))
+                                          << half);
+}
+
+static inline __attribute__((always_inline)) void codes_all(const struct kernel_codes *codes,
+                                                            bool is_half)
+{
+    for (size_t block = 0; block < codes->blocks_count; block++) {
+        codes->ret_masks[block] = 0;
+        codes_half(codes, block, 0, is_half);
+        codes_half(codes, block, WIDTH, is_half);
+    }
+}
+
+static void codes4(const struct kernel_codes *codes)
+{
+    codes_all(codes, true);
+}
+
+static void codes8(const struct kernel_codes *codes)
+{
+    codes_all(codes, false);
+}
+
 enum { TILE_QUERIES = KERNEL_TILE_QUERIES / 2 };
 
 /* Half of the queries against one block: 12 sums, 2 values and a query's value. */
@@ -172,4 +289,5 @@ static size_t finite_prefix(const float *values, size_t count)
     return i + kernels_scalar.finite_prefix(values + i, count - i);
 }
 
-const struct kernels kernels_avx2 = {"avx2", l2, ip, l2_pairs, tile_all, sieve, finite_prefix};
+const struct kernels kernels_avx2 = {"avx2", l2,     ip,       l2_pairs, l2_rows,      ip_rows,
+                                     codes4, codes8, tile_all, sieve,    finite_prefix};

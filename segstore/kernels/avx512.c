@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * AVX-512F: one block is one register wide. A tile holds one sum per (query, block) in registers
- * for the whole length of the vectors: 4 blocks hide the latency of the sums' chains, 4 queries
- * use each loaded register four times (16 sums + 4 values + query + difference of 32 registers). */
+ * AVX-512 F, BW and VNNI: one block is one register wide. A tile holds one sum per (query, block)
+ * in registers for the whole length of the vectors: 4 blocks hide the latency of the sums' chains,
+ * 4 queries use each loaded register four times (16 sums + 4 values + query + difference of 32
+ * registers). */
 #include "segstore/kernels/kernels.h"
 
 #include "base/limits.h"
 #include <immintrin.h>
+#include <string.h>
 
 enum { QUERIES_MAX = 4, BLOCKS_MAX = 4 };
 
@@ -90,6 +92,125 @@ static void l2_pairs(const struct kernel_pairs *pairs)
         _mm512_storeu_ps(pairs->ret_distances + (size_t)i * LIMIT_BLOCK_ROWS, sums[i]);
 }
 
+/* 16 rows of 16 dimensions become 16 dimensions of 16 rows. */
+static inline __attribute__((always_inline)) void transpose(__m512 v[16])
+{
+    __m512 t[16];
+
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_ps(v[i], v[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(v[i], v[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4)
+        for (int j = 0; j < 2; j++) {
+            __m512d low = _mm512_castps_pd(t[i + j]), high = _mm512_castps_pd(t[i + j + 2]);
+            v[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+            v[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+        }
+    for (int i = 0; i < 16; i += 8)
+        for (int j = 0; j < 4; j++) {
+            t[i + j] = _mm512_shuffle_f32x4(v[i + j], v[i + j + 4], 0x88);
+            t[i + j + 4] = _mm512_shuffle_f32x4(v[i + j], v[i + j + 4], 0xdd);
+        }
+    for (int j = 0; j < 8; j++) {
+        v[j] = _mm512_shuffle_f32x4(t[j], t[j + 8], 0x88);
+        v[j + 8] = _mm512_shuffle_f32x4(t[j], t[j + 8], 0xdd);
+    }
+}
+
+/* SIMD runs across the rows, so that each row's sum keeps the order of its dimensions. */
+static inline __attribute__((always_inline)) void each_of_rows(const struct kernel_rows *rows,
+                                                               bool is_l2)
+{
+    __m512 sum = _mm512_setzero_ps();
+
+    for (size_t first = 0; first < rows->dim; first += 16) {
+        const size_t dims = rows->dim - first < 16 ? rows->dim - first : 16;
+        const __mmask16 mask = (__mmask16)((1U << dims) - 1);
+        __m512 x[16];
+        for (int i = 0; i < 16; i++)
+            x[i] = _mm512_maskz_loadu_ps(mask, rows->rows[i] + first);
+        transpose(x);
+        for (size_t d = 0; d < dims; d++) {
+            __m512 y = _mm512_set1_ps(rows->query[first + d]);
+            __m512 t = is_l2 ? _mm512_sub_ps(y, x[d]) : x[d];
+            sum = _mm512_fmadd_ps(is_l2 ? t : y, t, sum);
+        }
+    }
+    _mm512_storeu_ps(rows->ret_distances, sum);
+}
+
+static void l2_rows(const struct kernel_rows *rows)
+{
+    each_of_rows(rows, true);
+}
+
+static void ip_rows(const struct kernel_rows *rows)
+{
+    each_of_rows(rows, false);
+}
+
+enum { CODE_BLOCKS = 4 };
+
+static inline __attribute__((always_inline)) void
+codes_blocks(const struct kernel_codes *codes, size_t first, int blocks, bool is_half)
+{
+    const size_t step = is_half ? 8 : 4; /* dimensions in 64 bytes */
+    const size_t block_bytes = codes->dims * LIMIT_BLOCK_ROWS / (is_half ? 2 : 1);
+    const uint8_t *bytes = codes->codes + first * block_bytes;
+    const __m512i low = _mm512_set1_epi8(15);
+    __m512i dots[CODE_BLOCKS];
+
+    for (int b = 0; b < blocks; b++)
+        dots[b] = _mm512_setzero_si512();
+    for (size_t d = 0; d < codes->dims; d += step, bytes += 64) {
+        int32_t four[2];
+        memcpy(four, codes->query + d, step);
+        __m512i q0 = _mm512_set1_epi32(four[0]), q1 = _mm512_set1_epi32(is_half ? four[1] : 0);
+        for (int b = 0; b < blocks; b++) {
+            __m512i x = _mm512_loadu_si512(bytes + (size_t)b * block_bytes);
+            if (is_half) {
+                __m512i high = _mm512_and_si512(_mm512_srli_epi16(x, 4), low);
+                dots[b] = _mm512_dpbusd_epi32(dots[b], high, q1);
+                x = _mm512_and_si512(x, low);
+            }
+            dots[b] = _mm512_dpbusd_epi32(dots[b], x, q0);
+        }
+    }
+    for (int b = 0; b < blocks; b++) {
+        const float *factors = codes->factors + (first + (size_t)b) * 3 * LIMIT_BLOCK_ROWS;
+        __m512 dot = _mm512_mul_ps(_mm512_set1_ps(codes->query_scale), _mm512_cvtepi32_ps(dots[b]));
+        __m512 sum = _mm512_add_ps(_mm512_set1_ps(codes->base), _mm512_loadu_ps(factors));
+        sum = _mm512_fmadd_ps(_mm512_loadu_ps(factors + LIMIT_BLOCK_ROWS),
+                              _mm512_set1_ps(codes->query_sum), sum);
+        sum = _mm512_fmadd_ps(_mm512_loadu_ps(factors + 2 * LIMIT_BLOCK_ROWS), dot, sum);
+        _mm512_storeu_ps(codes->ret_estimates + (first + (size_t)b) * LIMIT_BLOCK_ROWS, sum);
+        codes->ret_masks[first + (size_t)b] =
+            _mm512_cmp_ps_mask(sum, _mm512_set1_ps(codes->bound), _CMP_NLT_UQ);
+    }
+}
+
+static inline __attribute__((always_inline)) void codes_all(const struct kernel_codes *codes,
+                                                            bool is_half)
+{
+    size_t block = 0;
+
+    for (; block + CODE_BLOCKS <= codes->blocks_count; block += CODE_BLOCKS)
+        codes_blocks(codes, block, CODE_BLOCKS, is_half);
+    for (; block < codes->blocks_count; block++)
+        codes_blocks(codes, block, 1, is_half);
+}
+
+static void codes4(const struct kernel_codes *codes)
+{
+    codes_all(codes, true);
+}
+
+static void codes8(const struct kernel_codes *codes)
+{
+    codes_all(codes, false);
+}
+
 enum { TILE_BLOCKS = 2 };
 
 /* 24 sums in registers, 2 values and a query's value. */
@@ -168,4 +289,5 @@ static size_t finite_prefix(const float *values, size_t count)
     return i + kernels_scalar.finite_prefix(values + i, count - i);
 }
 
-const struct kernels kernels_avx512 = {"avx512", l2, ip, l2_pairs, tile_all, sieve, finite_prefix};
+const struct kernels kernels_avx512 = {"avx512", l2,     ip,       l2_pairs, l2_rows,      ip_rows,
+                                       codes4,   codes8, tile_all, sieve,    finite_prefix};

@@ -20,7 +20,8 @@ size_t kernels_supported(const struct kernels *ret_tables[], size_t capacity)
     __builtin_cpu_init();
     if (count < capacity && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         ret_tables[count++] = &kernels_avx2;
-    if (count < capacity && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma"))
+    if (count < capacity && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni"))
         ret_tables[count++] = &kernels_avx512;
 #endif
     return count;

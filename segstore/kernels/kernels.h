@@ -4,6 +4,7 @@
 #ifndef SEGSTORE_KERNELS_KERNELS_H
 #define SEGSTORE_KERNELS_KERNELS_H
 
+#include "base/limits.h"
 #include "qnode/types.h"
 
 /* Every query against every block. */
@@ -45,11 +46,39 @@ struct kernel_pairs {
     float *ret_distances; /* KERNEL_PAIRS x 16 */
 };
 
+/* One query against rows that lie anywhere. */
+struct kernel_rows {
+    const float *rows[LIMIT_BLOCK_ROWS]; /* dim each */
+    const float *query;
+    size_t dim;
+    float *ret_distances; /* 16 */
+};
+
+/* Codes of rows that follow each other, 16 side by side, against one query. dot is the sum of
+ * code x query in integers; a row's estimate is, each step rounded,
+ * fma(scale, query_scale * dot, fma(shift, query_sum, base + add)). */
+struct kernel_codes {
+    /* Each block, 4 dimensions after 4 of its 16 rows: 64 bytes; of 4-bit codes the low halves,
+     * then the next 4 dimensions in the high halves. */
+    const uint8_t *codes;
+    const float *factors; /* each block: add[16], shift[16], scale[16] */
+    const int8_t *query;  /* dims, from -127 to 127; 4-byte aligned */
+    size_t dims;          /* padded to a multiple of 8 */
+    size_t blocks_count;
+    float base, query_sum, query_scale, bound;
+    float *ret_estimates; /* blocks_count x 16 */
+    uint16_t *ret_masks;  /* blocks_count: which are not below bound */
+};
+
 struct kernels {
     const char *name; /* "scalar", "avx2", "avx512" */
     void (*l2)(const struct kernel_job *job);
     void (*ip)(const struct kernel_job *job);
     void (*l2_pairs)(const struct kernel_pairs *pairs);
+    void (*l2_rows)(const struct kernel_rows *rows);
+    void (*ip_rows)(const struct kernel_rows *rows);
+    void (*codes4)(const struct kernel_codes *codes);
+    void (*codes8)(const struct kernel_codes *codes);
     void (*tile)(const struct kernel_tile *tile);
     /* Whether any bit is set. */
     bool (*sieve)(const struct kernel_sieve *sieve);

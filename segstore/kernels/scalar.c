@@ -62,6 +62,68 @@ static void l2_pairs(const struct kernel_pairs *pairs)
         });
 }
 
+static void each_of_rows(const struct kernel_rows *rows, bool is_l2)
+{
+    for (size_t i = 0; i < LIMIT_BLOCK_ROWS; i++) {
+        float distance = 0;
+        for (size_t d = 0; d < rows->dim; d++) {
+            float x = rows->rows[i][d], t = is_l2 ? rows->query[d] - x : x;
+            distance = fmaf(is_l2 ? t : rows->query[d], t, distance);
+        }
+        rows->ret_distances[i] = distance;
+    }
+}
+
+static void l2_rows(const struct kernel_rows *rows)
+{
+    each_of_rows(rows, true);
+}
+
+static void ip_rows(const struct kernel_rows *rows)
+{
+    each_of_rows(rows, false);
+}
+
+static unsigned code_at(const uint8_t *block, size_t lane, size_t d, bool is_half)
+{
+    if (!is_half)
+        return block[d / 4 * 64 + lane * 4 + d % 4];
+    return block[d / 8 * 64 + lane * 4 + d % 4] >> (d / 4 % 2 * 4) & 15;
+}
+
+static void codes(const struct kernel_codes *codes, bool is_half)
+{
+    const size_t block_bytes = codes->dims * LIMIT_BLOCK_ROWS / (is_half ? 2 : 1);
+
+    for (size_t b = 0; b < codes->blocks_count; b++) {
+        const float *factors = codes->factors + b * 3 * LIMIT_BLOCK_ROWS;
+        codes->ret_masks[b] = 0;
+        for (size_t lane = 0; lane < LIMIT_BLOCK_ROWS; lane++) {
+            int32_t dot = 0;
+            for (size_t d = 0; d < codes->dims; d++)
+                dot += (int32_t)code_at(codes->codes + b * block_bytes, lane, d, is_half) *
+                       codes->query[d];
+            float estimate = fmaf(factors[LIMIT_BLOCK_ROWS + lane], codes->query_sum,
+                                  codes->base + factors[lane]);
+            estimate = fmaf(factors[2 * LIMIT_BLOCK_ROWS + lane], codes->query_scale * (float)dot,
+                            estimate);
+            codes->ret_estimates[b * LIMIT_BLOCK_ROWS + lane] = estimate;
+            if (!(estimate < codes->bound))
+                codes->ret_masks[b] |= (uint16_t)(1U << lane);
+        }
+    }
+}
+
+static void codes4(const struct kernel_codes *job)
+{
+    codes(job, true);
+}
+
+static void codes8(const struct kernel_codes *job)
+{
+    codes(job, false);
+}
+
 static void tile(const struct kernel_tile *tile)
 {
     for (size_t i = 0; i < tile->blocks_count * KERNEL_TILE_QUERIES * LIMIT_BLOCK_ROWS; i++) {
@@ -103,4 +165,5 @@ static size_t finite_prefix(const float *values, size_t count)
     return i;
 }
 
-const struct kernels kernels_scalar = {"scalar", l2, ip, l2_pairs, tile, sieve, finite_prefix};
+const struct kernels kernels_scalar = {"scalar", l2,     ip,   l2_pairs, l2_rows,      ip_rows,
+                                       codes4,   codes8, tile, sieve,    finite_prefix};

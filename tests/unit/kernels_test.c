@@ -213,6 +213,73 @@ static void kernels_agree_on_pairs(void **state)
     }
 }
 
+static void kernels_agree_on_rows(void **state)
+{
+    const struct kernels *tables[KERNELS_MAX];
+    size_t tables_count = kernels_supported(tables, KERNELS_MAX);
+    float expected[2][LIMIT_BLOCK_ROWS], found[2][LIMIT_BLOCK_ROWS];
+
+    (void)state;
+    for (size_t dim = 1; dim <= 70; dim++) {
+        struct inputs inputs = inputs_make(dim, dim);
+        struct kernel_rows rows = {.query = inputs.queries, .dim = dim};
+        for (size_t i = 0; i < LIMIT_BLOCK_ROWS; i++)
+            rows.rows[i] = inputs.blocks + i * 7 % LIMIT_BLOCK_ROWS * dim + 1;
+        for (size_t i = 0; i < tables_count; i++) {
+            rows.ret_distances = i == 0 ? expected[0] : found[0];
+            tables[i]->l2_rows(&rows);
+            rows.ret_distances = i == 0 ? expected[1] : found[1];
+            tables[i]->ip_rows(&rows);
+            if (i > 0)
+                assert_memory_equal(found, expected, sizeof found);
+        }
+        inputs_free(&inputs);
+    }
+}
+
+struct coded {
+    float estimates[TILE_BLOCKS * LIMIT_BLOCK_ROWS];
+    uint16_t masks[TILE_BLOCKS];
+};
+
+static void kernels_agree_on_codes(void **state)
+{
+    enum { DIMS_MAX = 136 };
+    const struct kernels *tables[KERNELS_MAX];
+    size_t tables_count = kernels_supported(tables, KERNELS_MAX);
+    alignas(4) int8_t query[DIMS_MAX];
+    static uint8_t bytes[TILE_BLOCKS * DIMS_MAX * LIMIT_BLOCK_ROWS];
+    struct prng prng;
+
+    (void)state;
+    prng_init(&prng, 5);
+    for (size_t dims = 8; dims <= DIMS_MAX; dims += 8) {
+        struct inputs inputs = inputs_make(3, dims);
+        struct coded coded[2][KERNELS_MAX] = {0};
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = dims == 16 ? 255 : (uint8_t)prng_next(&prng);
+        for (size_t d = 0; d < dims; d++)
+            query[d] = dims == 16 ? -127 : (int8_t)((int)prng_below(&prng, 255) - 127);
+        for (size_t i = 0; i < 2 * tables_count; i++) {
+            struct coded *found = &coded[i % 2][i / 2];
+            struct kernel_codes job = {.codes = bytes,
+                                       .factors = inputs.blocks,
+                                       .query = query,
+                                       .dims = dims,
+                                       .blocks_count = 1 + dims / 8 % TILE_BLOCKS,
+                                       .base = 0.25f,
+                                       .query_sum = 3,
+                                       .query_scale = 0x1p-7f,
+                                       .bound = 1,
+                                       .ret_estimates = found->estimates,
+                                       .ret_masks = found->masks};
+            (i % 2 == 0 ? tables[i / 2]->codes4 : tables[i / 2]->codes8)(&job);
+            assert_memory_equal(found, &coded[i % 2][0], sizeof *found);
+        }
+        inputs_free(&inputs);
+    }
+}
+
 /* fmaf in FORMAT.md's order, and not product and sum rounded apart. */
 static void the_oracle_rounds_once(void **state)
 {
@@ -298,6 +365,8 @@ int main(void)
         cmocka_unit_test(a_tile_has_the_bits_of_ip),
         cmocka_unit_test(a_sieve_lets_nothing_pass_below_its_bound),
         cmocka_unit_test(kernels_agree_on_pairs),
+        cmocka_unit_test(kernels_agree_on_rows),
+        cmocka_unit_test(kernels_agree_on_codes),
         cmocka_unit_test(the_oracle_rounds_once),
         cmocka_unit_test(finite_prefix_finds_the_first_bad_value),
         cmocka_unit_test(kernels_are_chosen_by_name_or_environment),

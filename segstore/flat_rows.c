@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/limits.h"
+#include "segstore/flat.h"
+#include "segstore/rows.h"
+#include <string.h>
+
+enum { GROUP_BYTES = 512 << 10, GROUP_ROWS_MAX = 4096 };
+
+static uint64_t group_rows(uint32_t dim)
+{
+    uint64_t rows = GROUP_BYTES / (dim * sizeof(float)) / LIMIT_BLOCK_ROWS * LIMIT_BLOCK_ROWS;
+
+    if (rows < LIMIT_BLOCK_ROWS)
+        return LIMIT_BLOCK_ROWS;
+    return rows < GROUP_ROWS_MAX ? rows : GROUP_ROWS_MAX;
+}
+
+size_t flat_rows_bytes(uint32_t dim)
+{
+    return group_rows(dim) * dim * sizeof(float);
+}
+
+enum qn_status flat_rows(struct scan *scan)
+{
+    const struct segment *whole = scan->segment;
+    const uint32_t dim = whole->facts.dim;
+    float *blocks = scan->options->scratch;
+    struct segment group = {.facts = whole->facts, .blocks = blocks};
+    struct scan part = *scan;
+    enum qn_status status = QN_STATUS_OK;
+
+    part.segment = &group;
+    for (uint64_t first = 0; status == QN_STATUS_OK && first < whole->facts.rows_count;
+         first += group_rows(dim)) {
+        uint64_t rest = whole->facts.rows_count - first;
+        group.facts.rows_count = rest < group_rows(dim) ? rest : group_rows(dim);
+        group.primary_keys = whole->primary_keys + first;
+        if (rest < group_rows(dim))
+            memset(blocks, 0, flat_rows_bytes(dim));
+        for (uint64_t i = 0; i < group.facts.rows_count; i++)
+            rows_to_block(whole->rows + (first + i) * dim, dim, i % LIMIT_BLOCK_ROWS,
+                          blocks + i / LIMIT_BLOCK_ROWS * LIMIT_BLOCK_ROWS * dim);
+        status = part.queries->tiles != NULL ? flat_many(&part) : flat_few(&part);
+    }
+    return status;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Search by lists and codes, behind search.h. */
+#ifndef SEGSTORE_IVF_H
+#define SEGSTORE_IVF_H
+
+#include "segstore/flat.h"
+
+/* What ivf_search wants of options->scratch, 64-byte aligned. */
+size_t ivf_scratch_bytes(const struct index *index, const struct search_options *options);
+enum qn_status ivf_search(struct scan *scan);
+
+#endif

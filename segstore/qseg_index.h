@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * qseg build --index: a segment whose rows are in memory while its index is built. */
+#ifndef SEGSTORE_QSEG_INDEX_H
+#define SEGSTORE_QSEG_INDEX_H
+
+#include "segstore/ivf_build.h"
+#include "segstore/qseg.h"
+#include "segstore/vectors.h"
+#include "segstore/writer.h"
+
+struct qseg_index {
+    struct ivf_options options;
+    struct vectors *vectors;
+    const char *input; /* its path, for errors */
+    uint64_t first_row;
+    int64_t first_key; /* of the input's row 0 */
+    struct qseg_progress *progress;
+};
+
+/* facts: rows_count > 0, dim, metric, ids; complete afterwards. */
+enum qn_status qseg_index_build(const struct qseg_index *index, struct segment_facts *facts,
+                                struct writer_sink sink, struct qn_error *error);
+
+#endif
