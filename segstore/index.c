@@ -9,6 +9,7 @@
 #include "segstore/format.h"
 #include "segstore/rows.h"
 #include <inttypes.h>
+#include <math.h>
 
 enum {
     AT_KIND = 0,
@@ -88,6 +89,39 @@ void index_lay(const struct index_shape *shape, void *memory, struct index *ret_
     };
 }
 
+/* Between two that were measured, nprobe by the share of the way in recall. */
+static struct index_calibration between(const struct index_calibration *below,
+                                        const struct index_calibration *above, float recall)
+{
+    struct index_calibration found = *above;
+    float way = (recall - below->recall) / (above->recall - below->recall);
+
+    found.recall = recall;
+    found.nprobe = below->nprobe + (uint32_t)ceilf(way * (float)(above->nprobe - below->nprobe));
+    return found;
+}
+
+struct index_calibration index_settings(const struct index *index, uint32_t k, float recall)
+{
+    const struct index_calibration *below = NULL;
+    uint32_t measured_k = 0;
+
+    for (uint32_t i = 0; i < index->calibrations_count; i++) {
+        const struct index_calibration *at = &index->calibrations[i];
+        if (at->k < k || (measured_k != 0 && at->k != measured_k))
+            continue;
+        measured_k = at->k;
+        if (at->recall >= recall)
+            return below != NULL && at->recall > below->recall ? between(below, at, recall) : *at;
+        below = at;
+    }
+    return (struct index_calibration){.k = k,
+                                      .recall = recall,
+                                      .nprobe = index->shape.lists_count,
+                                      .refine =
+                                          k < LIMIT_REFINE_MAX / 8 ? 8 * k + 64 : LIMIT_REFINE_MAX};
+}
+
 static void put_float(uint8_t *bytes, float value)
 {
     uint32_t bits;
@@ -119,9 +153,10 @@ void index_seal(const struct index *index, void *memory)
     bytes_put_u32(header + AT_CALIBRATIONS_COUNT, index->calibrations_count);
     for (uint32_t i = 0; i < index->calibrations_count; i++) {
         uint8_t *entry = header + AT_CALIBRATIONS + i * CALIBRATION_BYTES;
-        put_float(entry, index->calibrations[i].recall);
-        bytes_put_u32(entry + 4, index->calibrations[i].nprobe);
-        bytes_put_u32(entry + 8, index->calibrations[i].refine);
+        bytes_put_u32(entry, index->calibrations[i].k);
+        put_float(entry + 4, index->calibrations[i].recall);
+        bytes_put_u32(entry + 8, index->calibrations[i].nprobe);
+        bytes_put_u32(entry + 12, index->calibrations[i].refine);
     }
 }
 
@@ -189,6 +224,11 @@ static enum qn_status check_floats(const char *name, const float *values, size_t
                      first);
 }
 
+static bool calibrations_rise(const struct index_calibration *a, const struct index_calibration *b)
+{
+    return b->k > a->k || (b->k == a->k && b->recall >= a->recall && b->nprobe >= a->nprobe);
+}
+
 static enum qn_status read_calibrations(const uint8_t *header, struct index *index,
                                         struct qn_error *error)
 {
@@ -196,11 +236,12 @@ static enum qn_status read_calibrations(const uint8_t *header, struct index *ind
     for (uint32_t i = 0; i < index->calibrations_count && i < INDEX_CALIBRATIONS_MAX; i++) {
         const uint8_t *entry = header + AT_CALIBRATIONS + i * CALIBRATION_BYTES;
         struct index_calibration *at = &index->calibrations[i];
-        *at = (struct index_calibration){.recall = get_float(entry),
-                                         .nprobe = bytes_get_u32(entry + 4),
-                                         .refine = bytes_get_u32(entry + 8)};
-        if (!(at->recall >= 0 && at->recall <= 1) || at->nprobe < 1 || at->refine < 1 ||
-            (i > 0 && at->recall < at[-1].recall))
+        *at = (struct index_calibration){.k = bytes_get_u32(entry),
+                                         .recall = get_float(entry + 4),
+                                         .nprobe = bytes_get_u32(entry + 8),
+                                         .refine = bytes_get_u32(entry + 12)};
+        if (at->k < 1 || !(at->recall >= 0 && at->recall <= 1) || at->nprobe < 1 ||
+            at->refine < 1 || (i > 0 && !calibrations_rise(at - 1, at)))
             return error_set(error, QN_STATUS_CORRUPT, "section index: calibration %" PRIu32, i);
     }
     if (index->calibrations_count > INDEX_CALIBRATIONS_MAX)

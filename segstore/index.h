@@ -12,13 +12,14 @@ enum {
     INDEX_EDITION = 1,
     INDEX_HEADER_BYTES = 1024,
     INDEX_ALIGNMENT = 64,
-    INDEX_CALIBRATIONS_MAX = 32,
+    INDEX_CALIBRATIONS_MAX = 60,
     INDEX_LISTS_MAX = 1 << 20,
     INDEX_FACTORS = 3, /* per row: add, shift, scale (kernels.h) */
 };
 
-/* Measured when the segment was built: who searches so finds this share of the true neighbours. */
+/* Measured when the segment was built: who asks for k neighbours so finds this share of them. */
 struct index_calibration {
+    uint32_t k;
     float recall;
     uint32_t nprobe, refine;
 };
@@ -39,7 +40,7 @@ struct index {
     const uint64_t *first_blocks; /* lists + 1 */
     const uint8_t *codes;         /* blocks_count x code_dims x 16 x code_bits/8 */
     const float *factors;         /* blocks_count x INDEX_FACTORS x 16 */
-    struct index_calibration calibrations[INDEX_CALIBRATIONS_MAX]; /* by rising recall */
+    struct index_calibration calibrations[INDEX_CALIBRATIONS_MAX]; /* by rising k, then recall */
     uint32_t calibrations_count;
 };
 
@@ -49,6 +50,9 @@ uint64_t index_bytes(const struct index_shape *shape);
  * writable through casts; index_seal writes the header. */
 void index_lay(const struct index_shape *shape, void *memory, struct index *ret_index);
 void index_seal(const struct index *index, void *memory);
+/* What reaches a recall for k neighbours, by the calibrations (of the next larger k that was
+ * measured); without one that does, all lists. */
+struct index_calibration index_settings(const struct index *index, uint32_t k, float recall);
 /* Takes any bytes (64-byte aligned), and checks all that a search relies on. Errors read "section
  * index: reason". */
 enum qn_status index_open(const void *memory, uint64_t bytes, const struct segment_facts *facts,

@@ -83,20 +83,40 @@ bool scan_must_stop(struct scan *scan, uint64_t work)
 
 static bool is_by_index(const struct segment *segment, const struct search_options *options)
 {
-    return segment->index.shape.kind == INDEX_IVF && options->nprobe > 0;
+    return segment->index.shape.kind != INDEX_NONE &&
+           (options->nprobe > 0 || (options->recall > 0 && options->recall < 1));
+}
+
+/* With a wanted recall turned into lists and candidates. */
+static struct search_options settle(const struct segment *segment,
+                                    const struct search_options *options)
+{
+    struct search_options settled = *options;
+
+    if (is_by_index(segment, options) && options->nprobe == 0) {
+        struct index_calibration found =
+            index_settings(&segment->index, options->k, options->recall);
+        settled.nprobe = found.nprobe;
+        settled.refine = found.refine;
+    }
+    return settled;
 }
 
 size_t search_scratch_bytes(const struct segment *segment, const struct search_options *options)
 {
+    const struct search_options settled = settle(segment, options);
+
     if (is_by_index(segment, options))
-        return ivf_scratch_bytes(&segment->index, options);
+        return ivf_scratch_bytes(&segment->index, &settled);
     return segment->rows != NULL ? flat_rows_bytes(segment->facts.dim) : 0;
 }
 
 enum qn_status search_segment(const struct segment *segment, const struct search_queries *queries,
                               const struct search_options *options, struct topk *topks)
 {
-    struct scan scan = {.segment = segment, .queries = queries, .options = options, .topks = topks};
+    const struct search_options settled = settle(segment, options);
+    struct scan scan = {
+        .segment = segment, .queries = queries, .options = &settled, .topks = topks};
 
     CHECK(queries->dim == segment->facts.dim);
     for (uint32_t i = 0; i < queries->nq; i++)
