@@ -233,7 +233,10 @@ static enum qn_status read_calibrations(const uint8_t *header, struct index *ind
                                         struct qn_error *error)
 {
     index->calibrations_count = bytes_get_u32(header + AT_CALIBRATIONS_COUNT);
-    for (uint32_t i = 0; i < index->calibrations_count && i < INDEX_CALIBRATIONS_MAX; i++) {
+    if (index->calibrations_count > INDEX_CALIBRATIONS_MAX)
+        return error_set(error, QN_STATUS_CORRUPT, "section index: %" PRIu32 " calibrations",
+                         index->calibrations_count);
+    for (uint32_t i = 0; i < index->calibrations_count; i++) {
         const uint8_t *entry = header + AT_CALIBRATIONS + i * CALIBRATION_BYTES;
         struct index_calibration *at = &index->calibrations[i];
         *at = (struct index_calibration){.k = bytes_get_u32(entry),
@@ -244,9 +247,6 @@ static enum qn_status read_calibrations(const uint8_t *header, struct index *ind
             at->refine < 1 || (i > 0 && !calibrations_rise(at - 1, at)))
             return error_set(error, QN_STATUS_CORRUPT, "section index: calibration %" PRIu32, i);
     }
-    if (index->calibrations_count > INDEX_CALIBRATIONS_MAX)
-        return error_set(error, QN_STATUS_CORRUPT, "section index: %" PRIu32 " calibrations",
-                         index->calibrations_count);
     return QN_STATUS_OK;
 }
 

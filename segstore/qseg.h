@@ -11,6 +11,7 @@ enum qseg_kind {
     QSEG_COUNT, /* uint64_t */
     QSEG_ID,    /* int64_t */
     QSEG_FLAG,  /* bool, no value */
+    QSEG_SHARE, /* double, from 0 to 1 */
 };
 
 struct qseg_option {

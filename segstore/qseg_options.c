@@ -71,11 +71,16 @@ static bool store_value(const struct qseg_option *option, const char *value)
         *(const char **)option->target = value;
     else if (option->kind == QSEG_COUNT)
         *(uint64_t *)option->target = strtoull(value, &end, 10);
+    else if (option->kind == QSEG_SHARE)
+        *(double *)option->target = strtod(value, &end);
     else
         *(int64_t *)option->target = strtoll(value, &end, 10);
     if (option->kind == QSEG_TEXT)
         return true;
     if (option->kind == QSEG_COUNT && strchr(value, '-') != NULL)
+        return false;
+    if (option->kind == QSEG_SHARE &&
+        !(*(double *)option->target >= 0 && *(double *)option->target <= 1))
         return false;
     return errno == 0 && end != value && *end == '\0';
 }
@@ -100,7 +105,8 @@ static int take_option(int argc, char **argv, const struct qseg_arguments *argum
     if (value == NULL)
         return qseg_usage(argv[0], "%s wants a value", option->name);
     if (!store_value(option, value))
-        return qseg_usage(argv[0], "%s %s: a number is wanted", option->name, value);
+        return qseg_usage(argv[0], "%s %s: a number%s is wanted", option->name, value,
+                          option->kind == QSEG_SHARE ? " from 0 to 1" : "");
     return 0;
 }
 

@@ -27,7 +27,8 @@ struct searching {
     unsigned char *storage;
     void *tiles;   /* of a batch of queries */
     void *scratch; /* of one search */
-    uint64_t nprobe, refine, wanted_permille;
+    uint64_t nprobe, refine;
+    double wanted_recall;
     double search_seconds, cpu_seconds; /* of the best pass; cpu: of this thread */
     double recall;                      /* < 0: no truth was given */
 };
@@ -72,7 +73,7 @@ static void reset_topks(struct searching *searching)
 static struct search_options options_of(const struct searching *searching)
 {
     return (struct search_options){.k = (uint32_t)searching->k,
-                                   .recall = (float)searching->wanted_permille / 1000,
+                                   .recall = (float)searching->wanted_recall,
                                    .nprobe = (uint32_t)searching->nprobe,
                                    .refine = (uint32_t)searching->refine,
                                    .scratch = searching->scratch};
@@ -268,11 +269,11 @@ int qseg_search(int argc, char **argv)
         {"--query", QSEG_TEXT, &searching.query_path, "vectors of the segments' dim"},
         {"--k", QSEG_COUNT, &searching.k, "neighbours per query (default 10)"},
         {"--batch", QSEG_COUNT, &searching.batch, "queries searched together (default 1)"},
-        {"--recall-permille", QSEG_COUNT, &searching.wanted_permille,
-         "index: as calibrated, e.g. 950 for 0.95 (default: exact)"},
-        {"--nprobe", QSEG_COUNT, &searching.nprobe, "ivf: lists to look at (default: exact)"},
+        {"--recall", QSEG_SHARE, &searching.wanted_recall,
+         "with an index: reach it, as calibrated (default: exact)"},
+        {"--nprobe", QSEG_COUNT, &searching.nprobe, "ivf, instead: lists to look at"},
         {"--refine", QSEG_COUNT, &searching.refine,
-         "ivf: candidates to compute exactly (default k)"},
+         "ivf, with --nprobe: candidates to compute exactly"},
         {"--passes", QSEG_COUNT, &searching.passes, "repeat, tell the fastest (default 1)"},
         {"--loaders", QSEG_COUNT, &searching.loaders, "threads that load (default 2)"},
         {"--truth", QSEG_TEXT, &searching.truth_path, ".ibin of qseg truth: tell the recall"},
