@@ -5,6 +5,8 @@
  * skipped. Retained topics (query) are read from their beginning; one more subscription makes all
  * others hear the retained messages again (C1 lets them be repeated).
  *
+ * A topic that was just made has no leader for a moment, which is waited for.
+ *
  * A topic is looked up once, before it is first used: brokers that create topics by themselves
  * would give them the wrong policies. Their number of partitions must stay as it is while nodes
  * run. */
@@ -15,7 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_UP_MS = 2000, LOOK_AGAIN_MS = 1000 /* after a look-up in vain */ };
+enum {
+    LOOK_UP_MS = 2000,
+    LOOK_AGAIN_MS = 1000, /* after a look-up in vain */
+    LEADER_MS = 5000,     /* how long a leader is waited for */
+    LEADER_PAUSE_MS = 50,
+};
 
 static uint64_t now_ms(void)
 {
@@ -134,10 +141,31 @@ static void part_list(struct part *part, bool all, int64_t number)
             part->partitions[part->count++] = i;
 }
 
+static enum qn_status part_ends(struct kafka_transport *transport, struct part *part,
+                                uint64_t deadline_ms)
+{
+    enum qn_status status = QN_STATUS_OK;
+
+    if (part->is_retained || part->count == 0)
+        return status;
+    for (;;) {
+        (void)pthread_rwlock_rdlock(&transport->lock); /* the producer stays */
+        status = kafka_ends(transport->producer, part->topic->name.text, part->partitions,
+                            part->count, part->offsets);
+        (void)pthread_rwlock_unlock(&transport->lock);
+        /* NOT_FOUND: the leader does not know yet that it is one. */
+        if ((status != QN_STATUS_UNAVAILABLE && status != QN_STATUS_NOT_FOUND) ||
+            now_ms() >= deadline_ms)
+            return status;
+        clock_nap_us(LEADER_PAUSE_MS * 1000);
+    }
+}
+
 static enum qn_status part_plan(struct kafka_transport *transport,
                                 const struct topic_wanted *wanted, enum topic_kind kind,
                                 struct part *ret_part, struct qn_error *error)
 {
+    uint64_t deadline_ms = now_ms() + LEADER_MS;
     struct topic_name name = topic_name(wanted->cluster, kind);
     struct known_topic *topic = kafka_topic_look_up(transport, name.text);
     enum qn_status status = topic != NULL ? topic->status : QN_STATUS_NO_MEMORY;
@@ -153,11 +181,7 @@ static enum qn_status part_plan(struct kafka_transport *transport,
     }
     if (status == QN_STATUS_OK) {
         part_list(ret_part, wanted->kinds[kind].all, wanted->kinds[kind].number);
-        (void)pthread_rwlock_rdlock(&transport->lock); /* the producer stays */
-        if (!ret_part->is_retained && ret_part->count > 0)
-            status = kafka_ends(transport->producer, name.text, ret_part->partitions,
-                                ret_part->count, ret_part->offsets);
-        (void)pthread_rwlock_unlock(&transport->lock);
+        status = part_ends(transport, ret_part, deadline_ms);
     }
     if (status == QN_STATUS_OK)
         return status;

@@ -147,6 +147,27 @@ static void topics_are_made_once_and_what_differs_is_told(void **state)
     assert_string_equal(reports[TOPIC_REPORT].text, "");
 }
 
+/* Partitions that were just made have no leader for a moment. */
+static void who_starts_right_after_its_topics_were_made_hears(void **state)
+{
+    struct bus *bus = *state;
+    struct kafka_topic_report reports[TOPIC_KINDS];
+    char cluster[32], control[64];
+    struct kafka_topics_options options = {.url = bus->url,
+                                           .cluster = cluster,
+                                           .partitions = 16,
+                                           .create = true,
+                                           .connect_ms = CONNECT_MS};
+
+    (void)snprintf(cluster, sizeof cluster, "fresh-%d", (int)getpid());
+    (void)snprintf(control, sizeof control, "qnode.%s.agent.5.control", cluster);
+    assert_int_equal(kafka_topics(&options, reports, NULL), QN_STATUS_OK);
+    subscribe(&bus->far, control, collector_take, &bus->collector);
+    publish_word(&bus->near, control, 5);
+    assert_true(collector_wait(&bus->collector, 1));
+    assert_int_equal(bus->collector.all[0].word, 5);
+}
+
 int main(void)
 {
 #define NOT_KAFKA "is not Kafka"
@@ -158,6 +179,8 @@ int main(void)
          .not_on = {ON_KAFKA, [BUS_KAFKA_MOCK] = "the mock makes every topic it is asked for"}},
         {SUITE_TEST(mail_of_others_is_skipped), .not_on = {ON_KAFKA}},
         {SUITE_TEST(topics_are_made_once_and_what_differs_is_told),
+         .not_on = {ON_KAFKA, [BUS_KAFKA_MOCK] = "the mock has no administrator"}},
+        {SUITE_TEST(who_starts_right_after_its_topics_were_made_hears),
          .not_on = {ON_KAFKA, [BUS_KAFKA_MOCK] = "the mock has no administrator"}},
     };
 
