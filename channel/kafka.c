@@ -341,9 +341,16 @@ enum qn_status kafka_topics_make(struct kafka *kafka, const struct kafka_new_top
     return status;
 }
 
-static void describe_one(const rd_kafka_ConfigResource_t *topic, const struct kafka_admin *admin)
+/* NOT_FOUND: a topic that was just made is not known to all of the broker yet. */
+static enum qn_status describe_one(const rd_kafka_ConfigResource_t *topic,
+                                   const struct kafka_admin *admin)
 {
+    enum qn_status status = status_of(rd_kafka_ConfigResource_error(topic));
     size_t count;
+
+    if (status != QN_STATUS_OK && status != QN_STATUS_NOT_FOUND)
+        admin->on_topic(admin->owner, rd_kafka_ConfigResource_name(topic), status,
+                        rd_kafka_ConfigResource_error_string(topic));
     const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(topic, &count);
 
     for (size_t i = 0; i < count; i++)
@@ -351,6 +358,7 @@ static void describe_one(const rd_kafka_ConfigResource_t *topic, const struct ka
             admin->on_setting(admin->owner, rd_kafka_ConfigResource_name(topic),
                               rd_kafka_ConfigEntry_name(entries[i]),
                               rd_kafka_ConfigEntry_value(entries[i]));
+    return status == QN_STATUS_NOT_FOUND ? status : QN_STATUS_OK;
 }
 
 enum qn_status kafka_topics_describe(struct kafka *kafka, const char *const *topics, size_t count,
@@ -369,7 +377,8 @@ enum qn_status kafka_topics_describe(struct kafka *kafka, const char *const *top
         const rd_kafka_ConfigResource_t **results = rd_kafka_DescribeConfigs_result_resources(
             rd_kafka_event_DescribeConfigs_result(answer), &results_count);
         for (size_t i = 0; i < results_count; i++)
-            describe_one(results[i], admin);
+            if (describe_one(results[i], admin) == QN_STATUS_NOT_FOUND)
+                status = QN_STATUS_NOT_FOUND;
     }
     rd_kafka_ConfigResource_destroy_array(asked, count);
     rd_kafka_event_destroy(answer);

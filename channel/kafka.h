@@ -84,8 +84,8 @@ struct kafka_new_topic {
     size_t settings_count;
 };
 
-/* Results, in no order. on_topic: of making, CONFLICT: it exists already. on_setting: of
- * describing; a topic that does not exist has none. */
+/* Results, in no order. on_topic: of making, CONFLICT: it exists already; of describing, only what
+ * was refused. on_setting: of describing. */
 struct kafka_admin {
     void (*on_topic)(void *owner, const char *topic, enum qn_status status, const char *text);
     void (*on_setting)(void *owner, const char *topic, const char *name, const char *value);
@@ -95,6 +95,7 @@ struct kafka_admin {
 /* replication 0: the broker's default. */
 enum qn_status kafka_topics_make(struct kafka *kafka, const struct kafka_new_topic *topics,
                                  size_t count, int replication, const struct kafka_admin *admin);
+/* NOT_FOUND: not all of the broker knows one of them yet. */
 enum qn_status kafka_topics_describe(struct kafka *kafka, const char *const *topics, size_t count,
                                      const struct kafka_admin *admin);
 

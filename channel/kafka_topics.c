@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_UP_MS = 5000, REACH_MS = 1000, SETTINGS_MAX = 6 };
+enum { LOOK_UP_MS = 5000, REACH_MS = 1000, TRIES = 50, TRY_MS = 100, SETTINGS_MAX = 6 };
 
 static_assert((int)TOPIC_KINDS == (int)KAFKA_TOPICS_MAX, "one call makes them all");
 
@@ -161,13 +161,22 @@ static enum qn_status make_missing(struct work *work, const struct kafka_admin *
 
 static enum qn_status compare_existing(struct work *work, const struct kafka_admin *admin)
 {
-    const char *names[TOPIC_KINDS];
-    size_t count = 0;
+    enum qn_status status = QN_STATUS_NOT_FOUND;
 
-    for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++)
-        if (work->reports[kind].state == KAFKA_TOPIC_GOOD)
-            names[count++] = work->reports[kind].name.text;
-    return count == 0 ? QN_STATUS_OK : kafka_topics_describe(work->kafka, names, count, admin);
+    for (int tries = 0; status == QN_STATUS_NOT_FOUND && tries < TRIES; tries++) {
+        const char *names[TOPIC_KINDS];
+        size_t count = 0;
+        for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++)
+            if (work->reports[kind].state == KAFKA_TOPIC_GOOD) {
+                work->reports[kind].text[0] = '\0'; /* of the last try */
+                names[count++] = work->reports[kind].name.text;
+            }
+        if (tries > 0)
+            kafka_poll(work->kafka, TRY_MS);
+        status =
+            count == 0 ? QN_STATUS_OK : kafka_topics_describe(work->kafka, names, count, admin);
+    }
+    return status;
 }
 
 /* A topic that was just made may take a moment to be seen. */
@@ -175,11 +184,11 @@ static void count_partitions(struct work *work)
 {
     for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++) {
         struct kafka_topic_report *report = &work->reports[kind];
-        for (int tries = 0; report->state == KAFKA_TOPIC_CREATED && tries < 50 &&
+        for (int tries = 0; report->state == KAFKA_TOPIC_CREATED && tries < TRIES &&
                             kafka_partitions(work->kafka, report->name.text, LOOK_UP_MS,
                                              &report->partitions) != QN_STATUS_OK;
              tries++)
-            kafka_poll(work->kafka, 100);
+            kafka_poll(work->kafka, TRY_MS);
     }
 }
 
