@@ -139,6 +139,7 @@ static void print_json(const struct qn_feed_item *item, const struct tap_gist *g
         doc_append(ids, doc_int(gist->segment_ids[i]));
     doc_set(row, "segmentIDs", ids);
     doc_set_int(row, "segmentsCount", (int64_t)gist->segments_count);
+    doc_set_int(row, "copiesCount", (int64_t)gist->copies_count);
     doc_print_line(row);
     doc_free(row);
 }

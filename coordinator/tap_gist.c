@@ -169,10 +169,13 @@ static void of_view(struct tap_gist *gist, const struct collection_view *view)
 {
     gist->collection_id = view->collection_id;
     gist->epoch = view->version;
-    for (size_t i = 0; i < view->items_count; i++)
+    for (size_t i = 0; i < view->items_count; i++) {
         about_segment(gist, view->items[i].segment_id);
-    say(gist, "%s %" PRIu64 ".%" PRIu64 ", %zu segments, page %u of %u", view->name,
-        view->version.term, view->version.version, view->items_count, view->page + 1, view->pages);
+        gist->copies_count += view->items[i].copies_count;
+    }
+    say(gist, "%s %" PRIu64 ".%" PRIu64 ", %zu segments, %zu copies, page %u of %u", view->name,
+        view->version.term, view->version.version, view->items_count, gist->copies_count,
+        view->page + 1, view->pages);
 }
 
 static void of_coord_request(struct tap_gist *gist, const struct coord_request *request)
