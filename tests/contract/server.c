@@ -15,7 +15,7 @@
 enum { PARTITIONS = 4, CONNECT_MS = 20000 };
 
 /* The clusters whose topics the tests use. */
-static const char *const clusters[] = {"t1", "t2"};
+static const char *const clusters[] = {"t1", "t2", "test"};
 
 const char *bus_kind_name(enum bus_kind kind)
 {
