@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -44,6 +45,10 @@ class Bus:
 class NatsBus(Bus):
     """One nats-server; its monitoring port tells who is connected since when."""
     process_name, monitor = "nats", None
+
+    @staticmethod
+    def lacks():
+        return "" if shutil.which("nats-server") else "nats-server is not installed"
 
     def start(self):
         process = self.cluster.spawn("nats", "nats-server", "-a", "127.0.0.1", "-p", self.port,
