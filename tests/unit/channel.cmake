@@ -54,7 +54,7 @@ add_test(NAME nats_roles_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/contract/roles
 
 # The client library and fork().
 qnode_test(fork_test contract/fork_test.c contract/fork_scene.c contract/server.c
-  unit/client_world.c ${CONTRACT} TIMEOUT 300 LIBS channel)
+  unit/client_world.c ${CONTRACT} TIMEOUT 600 LIBS channel)
 target_compile_definitions(fork_test PRIVATE KAFKA_MOCK="$<TARGET_FILE:kafka_mock>"
   CONTRACT_DIR="${CMAKE_CURRENT_SOURCE_DIR}/contract")
 add_dependencies(fork_test kafka_mock)
