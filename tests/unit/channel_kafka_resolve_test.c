@@ -2,17 +2,12 @@
 #include "channel/kafka_resolve.h"
 
 #include "base/thread.h"
+#include "tests/test.h"
 #include <netdb.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 enum { THREADS = 3, FORKS = 300, HANG_S = 10 };
 
