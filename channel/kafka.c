@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "channel/kafka_resolve.h"
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +121,7 @@ static rd_kafka_conf_t *conf_new(enum kafka_role role, const struct kafka_option
 
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_resolve_cb(conf, kafka_resolve);
     if (role == KAFKA_PRODUCER)
         rd_kafka_conf_set_dr_msg_cb(conf, on_failed);
     size_t defaults_count;
