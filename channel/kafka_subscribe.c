@@ -5,6 +5,9 @@
  * skipped. Retained topics (query) are read from their beginning; one more subscription makes all
  * others hear the retained messages again (C1 lets them be repeated).
  *
+ * A topic that was just made has no leader for a moment, which is waited for. Whether we may read a
+ * topic is asked before it is first read: the broker says no to each fetch, and nobody else hears.
+ *
  * A topic is looked up once, before it is first used: brokers that create topics by themselves
  * would give them the wrong policies. Their number of partitions must stay as it is while nodes
  * run. */
@@ -15,7 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_UP_MS = 2000, LOOK_AGAIN_MS = 1000 /* after a look-up in vain */ };
+enum {
+    LOOK_UP_MS = 2000,
+    LOOK_AGAIN_MS = 1000, /* after a look-up in vain */
+    LEADER_MS = 5000,     /* how long a leader is waited for */
+    LEADER_PAUSE_MS = 50,
+    MAY_READ_MS = 3000,
+};
 
 static uint64_t now_ms(void)
 {
@@ -134,6 +143,38 @@ static void part_list(struct part *part, bool all, int64_t number)
             part->partitions[part->count++] = i;
 }
 
+/* UNAVAILABLE: no leader came. */
+static enum qn_status part_ends(struct kafka_transport *transport, const struct part *part)
+{
+    uint64_t deadline_ms = now_ms() + LEADER_MS;
+    enum qn_status status = QN_STATUS_OK;
+
+    if (part->is_retained || part->count == 0)
+        return status;
+    for (;;) {
+        (void)pthread_rwlock_rdlock(&transport->lock); /* the producer stays */
+        status = kafka_ends(transport->producer, part->topic->name.text, part->partitions,
+                            part->count, part->offsets);
+        (void)pthread_rwlock_unlock(&transport->lock);
+        if (status == QN_STATUS_NOT_FOUND) /* the leader does not know yet that it is one */
+            status = QN_STATUS_UNAVAILABLE;
+        if (status != QN_STATUS_UNAVAILABLE || now_ms() >= deadline_ms)
+            return status;
+        clock_nap_us(LEADER_PAUSE_MS * 1000);
+    }
+}
+
+/* What is not answered in time is no refusal: it is read when the broker answers. */
+static enum qn_status part_may_read(struct kafka_transport *transport, const struct part *part)
+{
+    if (part->topic->is_readable || part->count == 0)
+        return QN_STATUS_OK;
+    enum qn_status status =
+        kafka_may_read(transport->reader, part->topic->name.text, part->partitions[0], MAY_READ_MS);
+    part->topic->is_readable = status == QN_STATUS_OK;
+    return status == QN_STATUS_NOT_PERMITTED ? status : QN_STATUS_OK;
+}
+
 static enum qn_status part_plan(struct kafka_transport *transport,
                                 const struct topic_wanted *wanted, enum topic_kind kind,
                                 struct part *ret_part, struct qn_error *error)
@@ -153,16 +194,18 @@ static enum qn_status part_plan(struct kafka_transport *transport,
     }
     if (status == QN_STATUS_OK) {
         part_list(ret_part, wanted->kinds[kind].all, wanted->kinds[kind].number);
-        (void)pthread_rwlock_rdlock(&transport->lock); /* the producer stays */
-        if (!ret_part->is_retained && ret_part->count > 0)
-            status = kafka_ends(transport->producer, name.text, ret_part->partitions,
-                                ret_part->count, ret_part->offsets);
-        (void)pthread_rwlock_unlock(&transport->lock);
+        status = part_ends(transport, ret_part);
     }
     if (status == QN_STATUS_OK)
+        status = part_may_read(transport, ret_part);
+    if (status == QN_STATUS_OK)
         return status;
+    if (status == QN_STATUS_NOT_PERMITTED)
+        return kafka_say_no_acl(&transport->options, "read", name.text, error);
     return error_set(error, status == QN_STATUS_TIMEOUT ? QN_STATUS_UNAVAILABLE : status,
-                     "bus: topic %s: %s", name.text, qn_status_text(status));
+                     "bus: topic %s: %s", name.text,
+                     status == QN_STATUS_UNAVAILABLE ? "its partitions have no leader"
+                                                     : qn_status_text(status));
 }
 
 static enum qn_status part_read(struct kafka_transport *transport, const struct part *part,

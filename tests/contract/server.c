@@ -248,3 +248,9 @@ void bus_server_break_producer(struct bus_server *server)
     CHECK(server->kind == BUS_KAFKA_MOCK);
     mock_say(server, "break");
 }
+
+void bus_server_lead(struct bus_server *server, bool led)
+{
+    CHECK(server->kind == BUS_KAFKA_MOCK);
+    mock_say(server, led ? "led" : "unled");
+}
