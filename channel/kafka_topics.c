@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "channel/kafka.h"
+#include "channel/kafka_trouble.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ struct work {
     const struct kafka_topics_options *options;
     struct kafka *kafka;
     struct kafka_topic_report *reports;
-    char trouble[128];
+    struct kafka_obstacle obstacle;
 };
 
 static void note_trouble(void *owner, enum kafka_trouble_kind kind, const char *topic,
@@ -58,9 +58,8 @@ static void note_trouble(void *owner, enum kafka_trouble_kind kind, const char *
 {
     struct work *work = owner;
 
-    (void)kind;
     (void)topic;
-    (void)snprintf(work->trouble, sizeof work->trouble, "%s", text);
+    kafka_obstacle_note(&work->obstacle, kind, text);
 }
 
 /* NULL: none of ours. */
@@ -216,6 +215,8 @@ static bool reach(struct work *work)
         if (kafka_reach(work->kafka, REACH_MS))
             return true;
         kafka_poll(work->kafka, 0);
+        if (work->obstacle.kind == KAFKA_NO_LOGIN)
+            return false;
     }
     return false;
 }
@@ -250,8 +251,7 @@ enum qn_status kafka_topics(const struct kafka_topics_options *options,
     /* A reader's handle, because a producer's would create what it asks for. */
     status = kafka_open(KAFKA_READER, &properties, &trouble, &work.kafka, error);
     if (status == QN_STATUS_OK && !reach(&work))
-        status = error_set(error, QN_STATUS_UNAVAILABLE, "bus: connect to kafka://%.80s: %s",
-                           properties.servers, *work.trouble != '\0' ? work.trouble : "no answer");
+        status = kafka_obstacle_say(&work.obstacle, &properties, error);
     if (status == QN_STATUS_OK)
         status = run(&work, error);
     kafka_close(work.kafka, 0);

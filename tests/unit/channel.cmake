@@ -51,8 +51,14 @@ foreach(name nats_permissions nats_reconnect nats_retained nats_security)
   target_compile_definitions(${name}_test PRIVATE
     CONTRACT_DIR="${CMAKE_CURRENT_SOURCE_DIR}/contract")
 endforeach()
+# What only a real Kafka broker shows: TLS, logins, ACLs. It takes seconds to start.
+qnode_test(kafka_security_test contract/kafka_security_test.c ${CONTRACT} TIMEOUT 300 LIBS channel)
+target_compile_definitions(kafka_security_test PRIVATE
+  CONTRACT_DIR="${CMAKE_CURRENT_SOURCE_DIR}/contract")
 add_test(NAME nats_roles_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/contract/roles_check.sh
-  ${CMAKE_SOURCE_DIR}/channel/PROTOCOL.md ${CMAKE_CURRENT_SOURCE_DIR}/contract/nats_roles.conf)
+  ${CMAKE_SOURCE_DIR}/channel/PROTOCOL.md ${CMAKE_CURRENT_SOURCE_DIR}/contract/nats_roles.conf conf)
+add_test(NAME kafka_acls_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/contract/roles_check.sh
+  ${CMAKE_SOURCE_DIR}/channel/PROTOCOL.md ${CMAKE_CURRENT_SOURCE_DIR}/contract/kafka_acls.conf acls)
 
 # The client library and fork().
 qnode_test(fork_test contract/fork_test.c contract/fork_scene.c contract/server.c
