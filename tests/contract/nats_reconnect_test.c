@@ -220,7 +220,8 @@ int main(void)
     int failed = cmocka_run_group_tests_name("nats_backoff", pure, NULL, NULL);
 
     if (!nats_server_is_installed()) {
-        (void)fprintf(stderr, "SKIPPED: reconnecting to NATS: nats-server is not installed\n");
+        if (failed == 0) /* ctest takes the word for a skip, whatever the exit code */
+            (void)fputs("SKIPPED: reconnecting to NATS: nats-server is not installed\n", stderr);
         return failed;
     }
     return failed + cmocka_run_group_tests_name("nats_reconnect", real, NULL, NULL);

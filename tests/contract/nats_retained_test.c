@@ -378,7 +378,8 @@ int main(void)
     int failed = cmocka_run_group_tests_name("nats_views", pure, NULL, NULL);
 
     if (!nats_server_is_installed()) {
-        (void)fprintf(stderr, "SKIPPED: retained views on NATS: nats-server is not installed\n");
+        if (failed == 0) /* ctest takes the word for a skip, whatever the exit code */
+            (void)fputs("SKIPPED: retained views on NATS: nats-server is not installed\n", stderr);
         return failed;
     }
     return failed + cmocka_run_group_tests_name("nats_retained", real, NULL, NULL);
