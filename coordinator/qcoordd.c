@@ -3,6 +3,7 @@
  * another coordinator took over, the state could not be written or there was no memory, 69 that the
  * bus is not there. */
 #include "base/log.h"
+#include "base/standard_files.h"
 #include "channel/bus_url.h"
 #include "channel/subject.h"
 #include "coordinator/coordinator.h"
@@ -88,10 +89,10 @@ static bool take_option(int option, struct arguments *arguments)
         return log_level_from_name(optarg, &arguments->level);
     case 'h':
         (void)fputs(usage, stdout);
-        exit(0);
+        exit(standard_files_end("qcoordd", 0));
     case 'v':
         (void)printf("qcoordd %s\n", QNODE_VERSION);
-        exit(0);
+        exit(standard_files_end("qcoordd", 0));
     default:
         return false;
     }
@@ -218,6 +219,7 @@ int main(int argc, char **argv)
     struct state state;
     struct qn_error error = {0};
 
+    standard_files_open();
     if (!parse(argc, argv, &arguments)) {
         (void)fputs(usage, stderr);
         return EXIT_USAGE;

@@ -3,6 +3,7 @@
 #include "coordinator/qnodectl.h"
 
 #include "base/check.h"
+#include "base/standard_files.h"
 #include <string.h>
 
 struct verb {
@@ -208,9 +209,10 @@ static int dispatch(const struct ctl_arguments *arguments)
 int main(int argc, char **argv)
 {
     struct ctl_arguments arguments;
+
+    standard_files_open();
     int code =
         ctl_parse(argc, argv, &arguments) ? dispatch(&arguments) : ctl_usage("bad arguments");
-
     ctl_arguments_done(&arguments);
-    return code;
+    return standard_files_end("qnodectl", code);
 }

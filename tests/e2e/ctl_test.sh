@@ -131,6 +131,38 @@ expect 0 "" qnodectl tap --for 1 --kind ChangeInfo,SealedSegmentsChangeInfo
 expect 2 "no message is a Nonsense" qnodectl tap --kind SegmentLoaded,Nonsense
 expect 2 "no value for --traceparent" qnodectl tap --traceparent 00-zz
 expect 0 "" qnodectl tap --for 1 --collection small
+
+# Whatever is on the bus, tap neither steers the terminal nor loses digits or empty messages.
+qnodectl tap --kind CoordRequest --count 1 --for 10 >"$work/lines" 2>"$work/lines.err" &
+lines=$!
+qnodectl tap --kind CoordRequest,none --count 2 --for 10 -o json >"$work/tap" 2>"$work/tap.err" &
+tap=$!
+sleep 0.5
+expect 1 "no-such" qnodectl collections load $'/\033[31m\nno-such'
+port=${QNODE_BUS##*:}
+exec 9<>"/dev/tcp/127.0.0.1/$port"
+printf 'CONNECT {"verbose":false}\r\nPUB qnode.ctl.event.1 0\r\n\r\nPING\r\n' >&9
+grep -m 1 -q PONG <&9
+exec 9>&-
+wait "$tap" "$lines"
+grep -q '\\x1b\[31m\\x0a' "$work/lines"
+grep -Eq '"bytes":0,"kind":"none"' "$work/tap"
+grep -Eq '"boot":"[0-9]+","term":"[0-9]+","requestID":"[0-9]+"' "$work/tap"
+grep -q "^seen [0-9]*, shown 2, dropped 0$" "$work/tap.err"
+checks=$((checks + 4))
+
+# Output that does not arrive is a failure, and a closed one goes nowhere, not into a socket.
+full() { "$@" >/dev/full; }
+closed() { "$@" >&-; }
+blind() { "$@" 2>&-; }
+expect 1 "qnodectl: write to stdout: No space left on device" full qnodectl nodes
+expect 1 "qnodectl: write to stdout: No space left on device" full qnodectl --help
+expect 1 "qnodectl: write to stdout: No space left on device" full qnodectl tap --count 1 --for 10
+expect 1 "qnoded: write to stdout: No space left on device" full qnoded --help
+expect 1 "qcoordd: write to stdout: No space left on device" full qcoordd --version
+expect 0 "shown 2, dropped 0" closed qnodectl tap --count 2 --for 10
+expect 69 "" blind timeout 20 qnoded --node-id 9 --bus nats://127.0.0.1:1 --state-dir "$work/node-9"
+[ ! -s "$work/node-9/lock" ] || { echo "the log is in the lock"; exit 1; }
 expect 0 '"phase": "done"' qnodectl moves -o json
 expect 0 "done" qnodectl moves
 all_on_2() { [ "$(qnodectl segments --collection small -o json | grep -c '"nodeID": 2')" = 4 ]; }
