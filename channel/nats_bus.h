@@ -18,6 +18,7 @@ struct nats_subscriber {
     bus_handler *on_message;
     void *owner;
     bool is_retained;
+    atomic_bool is_refused; /* its caller was told no: it stays so, whatever is allowed later */
     struct nats_views views;
     pthread_mutex_t turn; /* is_retained: of the one thread that may call the handler */
     struct nats_subscriber *next;

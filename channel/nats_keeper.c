@@ -32,7 +32,8 @@ static bool move_to(struct nats_bus *bus, struct nats_wire *wire)
     (void)pthread_mutex_lock(&bus->lock);
     for (struct nats_subscriber *at = bus->subscribers; status == QN_STATUS_OK && at != NULL;
          at = at->next)
-        status = nats_subscriber_on(wire, at, NULL);
+        if (!atomic_load(&at->is_refused))
+            status = nats_subscriber_on(wire, at, NULL);
     if (status == QN_STATUS_OK)
         nats_bus_set_wire(bus, wire);
     (void)pthread_mutex_unlock(&bus->lock);
@@ -81,7 +82,7 @@ static void restore(struct nats_bus *bus)
     if (views.stream[0] != '\0' && nats_retained_make_stream(bus, &views, &error) != QN_STATUS_OK)
         LOG_DEBUG("bus", "%s", error.text);
     for (; at != NULL; at = at->next) {
-        if (!at->is_retained)
+        if (!at->is_retained || atomic_load(&at->is_refused))
             continue;
         (void)pthread_mutex_lock(&at->turn);
         nats_retained_hand_over(bus, at);
