@@ -42,6 +42,8 @@ struct nats_bus {
     _Atomic uint64_t shut_out_ms; /* the server last did not let us in; 0: never */
 
     pthread_t keeper;
+    bool
+        is_owed; /* a wire was closed whose callbacks may still come (the keeper's; then close's) */
     struct waiter waiter; /* the keeper's */
     atomic_bool is_stopping, is_lost, is_back;
 };

@@ -48,7 +48,7 @@ static void replace_wire(struct nats_bus *bus, struct prng *prng)
 
     nats_bus_set_wire(bus, NULL);
     atomic_fetch_add(&bus->dropped_before, nats_wire_dropped(wire));
-    nats_wire_close(wire);
+    bus->is_owed |= !nats_wire_close(wire);
     for (unsigned attempt = 1; !atomic_load(&bus->is_stopping); attempt++) {
         struct qn_error error = {0};
         uint64_t pause_us = nats_backoff_ms(attempt, prng_next(prng)) * 1000;
@@ -66,7 +66,7 @@ static void replace_wire(struct nats_bus *bus, struct prng *prng)
             atomic_store(&bus->is_back, true);
             return;
         }
-        nats_wire_close(wire);
+        bus->is_owed |= !nats_wire_close(wire);
     }
 }
 
