@@ -187,9 +187,10 @@ static void of_coord_request(struct tap_gist *gist, const struct coord_request *
     for (size_t i = 0; i < request->segment_ids_count; i++)
         about_segment(gist, request->segment_ids[i]);
     say(gist, "%s", (unsigned)request->verb < COUNT_OF(verbs) ? verbs[request->verb] : "?");
-    say(gist, " %s%s", request->collection, request->folder);
+    if (*request->collection != '\0' || *request->folder != '\0')
+        say(gist, " %s%s", request->collection, request->folder);
     if (request->src_node_id != 0)
-        say(gist, "from node %" PRId64, request->src_node_id);
+        say(gist, " from node %" PRId64, request->src_node_id);
 }
 
 static void of_coord_answer(struct tap_gist *gist, const struct coord_answer *answer)
