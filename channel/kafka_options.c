@@ -164,6 +164,8 @@ const char *kafka_options_find(const struct kafka_options *options, const char *
 
 void kafka_options_done(struct kafka_options *options)
 {
+    if (options->text != NULL)
+        explicit_bzero(options->text, FILE_BYTES_MAX); /* it holds passwords */
     free(options->text);
     *options = (struct kafka_options){.text = NULL};
 }

@@ -77,6 +77,8 @@ narrow() { # COMMAND...
 narrow qnoded
 narrow qcoordd
 narrow qnodectl
+narrow qnode-bench
+for verb in "" generate build inspect verify truth search; do narrow qseg $verb; done
 for verb in nodes segments load-balance moves search tap collections\ {list,load,release} \
   topics\ {create,list}; do
   # shellcheck disable=SC2086 # two words
