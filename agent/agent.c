@@ -82,6 +82,8 @@ static enum qn_status start_boot(struct agent *agent, struct qn_error *error)
                          "%s: belongs to node %" PRId64 " of cluster %s; give each node a "
                          "state directory of its own",
                          agent->state_path, state.node_id, state.cluster);
+    if (status == QN_STATUS_NOT_FOUND && options->first_boot > 0)
+        state.boot = options->first_boot - 1;
     state.boot++;
     status = agent_state_write(&options->files, agent->state_path, &state, error);
     agent->state = state;

@@ -17,6 +17,8 @@ struct agent_options {
     int64_t node_id;
     const char *cluster;
     const char *state_dir; /* holds node.state: boot and term */
+    uint64_t first_boot;   /* of a new state directory, counted from 1 if 0; random, so that two
+                            * that were given the same node id can be told apart */
     uint64_t budget_bytes; /* after headroom; see memory.h */
     uint64_t release_grace_ms;
     unsigned numa_count;

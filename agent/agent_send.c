@@ -164,7 +164,8 @@ void agent_send_action(struct agent *agent, const struct node_action *action)
     }
     if (action->subject == NODE_SUBJECT_ASK) {
         struct subject subject = subject_ask(agent->cluster, action->node_id);
-        message.reply_to = agent->ask_subject.text;
+        if (message.kind == MESSAGE_COPY_STATUS_REQUEST)
+            message.reply_to = agent->ask_subject.text;
         agent_send(agent, subject.text, &message);
     } else if (action->subject == NODE_SUBJECT_EVENT) {
         send_receipt(agent, &message, action->reply_to);

@@ -4,6 +4,7 @@
 #include "agent/qnoded_internal.h"
 
 #include "base/check.h"
+#include "base/standard_files.h"
 #include "base/thread.h"
 #include <signal.h>
 #include <stdatomic.h>
@@ -95,23 +96,24 @@ int main(int argc, char **argv)
     struct qn_error error = {0};
     enum config_wish wish;
 
+    standard_files_open();
     enum qn_status status = config_read(argc, argv, &qnoded.config, &wish, &error);
     if (status != QN_STATUS_OK)
         return fail(&error);
     if (wish == CONFIG_HELP) {
         config_print_help();
-        return 0;
+        return standard_files_end("qnoded", 0);
     }
     if (wish == CONFIG_VERSION) {
         (void)printf("qnoded " QNODE_VERSION "\n");
-        return 0;
+        return standard_files_end("qnoded", 0);
     }
     log_level_set(qnoded.config.log_level);
     if (qnoded_measure(&qnoded, &error) != QN_STATUS_OK)
         return fail(&error);
     if (qnoded.config.check_only) {
         qnoded_print_plan(&qnoded);
-        return 0;
+        return standard_files_end("qnoded", 0);
     }
     thread_role_set(THREAD_ROLE_NODE);
     return run(&qnoded);

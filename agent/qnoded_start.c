@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -118,6 +119,15 @@ static enum qn_status open_bus(struct qnoded *qnoded, struct qn_error *error)
     return transport_open(config->bus, name, CONNECT_MS, &qnoded->search_transport, error);
 }
 
+/* Small enough to be read by people. */
+static uint64_t random_boot(void)
+{
+    uint16_t random = 0;
+
+    (void)getrandom(&random, sizeof random, GRND_NONBLOCK);
+    return random;
+}
+
 static enum qn_status open_agent(struct qnoded *qnoded, struct qn_error *error)
 {
     const struct config *config = &qnoded->config;
@@ -125,6 +135,7 @@ static enum qn_status open_agent(struct qnoded *qnoded, struct qn_error *error)
         .node_id = config->node_id,
         .cluster = config->cluster,
         .state_dir = config->state_dir,
+        .first_boot = random_boot(),
         .budget_bytes = qnoded->budget.bytes,
         .release_grace_ms = config->release_grace_ms,
         .numa_count = qnoded->numa_count,

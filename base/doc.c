@@ -128,13 +128,35 @@ void doc_print(const struct doc *doc)
     free(text);
 }
 
+char *doc_to_line(const struct doc *doc)
+{
+    return json_dumps(inner(doc), JSON_COMPACT | JSON_REAL_PRECISION(9));
+}
+
 void doc_print_line(const struct doc *doc)
 {
-    char *text = json_dumps(inner(doc), JSON_COMPACT | JSON_REAL_PRECISION(9));
+    char *text = doc_to_line(doc);
 
     CHECK(text != NULL);
     (void)puts(text);
     free(text);
+}
+
+bool doc_update(struct doc *object, const struct doc *other, bool *ret_differs)
+{
+    const char *name;
+    json_t *value;
+
+    *ret_differs = false;
+    json_object_foreach(inner(other), name, value)
+    {
+        if (json_equal(json_object_get(inner(object), name), value))
+            continue;
+        *ret_differs = true;
+        if (json_object_set(inner(object), name, value) != 0)
+            return false;
+    }
+    return true;
 }
 
 static const char *type_name(json_type type)
@@ -144,6 +166,8 @@ static const char *type_name(json_type type)
         return "a string";
     case JSON_INTEGER:
         return "an integer";
+    case JSON_OBJECT:
+        return "an object";
     default:
         return "an array";
     }
@@ -182,6 +206,17 @@ enum qn_status doc_get_int(const struct doc *object, const char *name, int64_t *
 
     if (status == QN_STATUS_OK)
         *ret_value = json_integer_value(value);
+    return status;
+}
+
+enum qn_status doc_get_object(struct doc *object, const char *name, struct doc **ret_object,
+                              struct qn_error *error)
+{
+    const json_t *value = NULL;
+    enum qn_status status = member(object, name, JSON_OBJECT, &value, error);
+
+    if (status == QN_STATUS_OK)
+        *ret_object = (struct doc *)(uintptr_t)value;
     return status;
 }
 

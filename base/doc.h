@@ -29,11 +29,18 @@ void doc_print(const struct doc *doc);
 /* In one line. */
 void doc_print_line(const struct doc *doc);
 
+/* The same for daemons, which outlive a lack of memory: sets the members of the object to those of
+ * the other; *ret_differs: one was not the same. False, NULL: out of memory. */
+bool doc_update(struct doc *object, const struct doc *other, bool *ret_differs);
+char *doc_to_line(const struct doc *doc); /* free() it */
+
 /* Reading: an error names the member that is missing or of the wrong type. */
 enum qn_status doc_get_string(const struct doc *object, const char *name, const char **ret_value,
                               struct qn_error *error);
 enum qn_status doc_get_int(const struct doc *object, const char *name, int64_t *ret_value,
                            struct qn_error *error);
+enum qn_status doc_get_object(struct doc *object, const char *name, struct doc **ret_object,
+                              struct qn_error *error);
 enum qn_status doc_get_array(const struct doc *object, const char *name,
                              const struct doc **ret_array, struct qn_error *error);
 size_t doc_array_count(const struct doc *array);

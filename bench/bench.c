@@ -3,6 +3,7 @@
 #include "bench/bench.h"
 
 #include "base/check.h"
+#include "base/standard_files.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -10,26 +11,29 @@ static const char usage_text[] =
     "usage: qnode-bench search  --collection ID --query F.fbin [options] [--json]\n"
     "       qnode-bench handoff --collection ID --query F.fbin --src A --dst B\n"
     "                           [options] [--json FILE]\n"
-    "       qnode-bench probe   --collection ID --query F.fbin --base F.fbin [options]\n"
+    "       qnode-bench probe   --collection ID --query F.fbin --base F.fbin\n"
+    "                           [options]\n"
     "       qnode-bench roundtrip --collection ID --query F.fbin [options] [--json]\n"
     "       qnode-bench echo    --bus URL\n"
     "       qnode-bench kernels [--rounds N] [--json]\n"
     "\n"
-    "search   N clients in a closed loop: each sends its next search when the last one\n"
-    "         is answered. Prints p50, p90, p99, max, queries per second, verdicts.\n"
+    "search   N clients in a closed loop: each sends its next search when the last\n"
+    "         one is answered. Prints p50, p90, p99, max, queries per second,\n"
+    "         verdicts.\n"
     "handoff  the canonical scenario: while clients search without pause, half of the\n"
     "         segments of node A move to node B and back, until enough searches fell\n"
-    "         into an overlap (both copies serving). Prints nodes and memory, segments,\n"
-    "         the timeline with receipts, latencies before, during and after, and the\n"
-    "         memory given back.\n"
-    "probe    clients that search until Ctrl-C and compare each complete answer (l2) with\n"
-    "         brute force over --base, bit by bit. A line per search: begin (us, monotonic),\n"
-    "         duration (us), COMPLETE, PARTIAL, UNKNOWN, FAILED or WRONG, status, retried.\n"
-    "roundtrip  one request at a time, three things in turn: the bare bus library against\n"
-    "         qnode-bench echo, a search of one row, and one wake-up of a thread\n"
-    "         (bench/roundtrip starts all it needs).\n"
-    "kernels  no bus: the flat scan on one thread, as a share of what the machine can read and\n"
-    "         multiply; QNODE_KERNELS=avx2 forces an instruction set.\n"
+    "         into an overlap (both copies serving). Prints nodes and memory,\n"
+    "         segments, the timeline with receipts, latencies before, during and\n"
+    "         after, and the memory given back.\n"
+    "probe    clients that search until Ctrl-C and compare each complete answer (l2)\n"
+    "         with brute force over --base, bit by bit. A line per search: begin (us,\n"
+    "         monotonic), duration (us), COMPLETE, PARTIAL, UNKNOWN, FAILED or WRONG,\n"
+    "         status, retried.\n"
+    "roundtrip  one request at a time, three things in turn: the bare bus library\n"
+    "         against qnode-bench echo, a search of one row, and one wake-up of a\n"
+    "         thread (bench/roundtrip starts all it needs).\n"
+    "kernels  no bus: the flat scan on one thread, as a share of what the machine can\n"
+    "         read and multiply; QNODE_KERNELS=avx2 forces an instruction set.\n"
     "\n"
     "options:\n"
     "  --bus URL         nats://host:port (default: $QNODE_BUS); with a login as in\n"
@@ -103,7 +107,7 @@ static bool asks_help(int argc, char **argv)
     return argc > 1 && strcmp(argv[1], "help") == 0;
 }
 
-int main(int argc, char **argv)
+static int main_run(int argc, char **argv)
 {
     struct bench_options options;
 
@@ -121,4 +125,10 @@ int main(int argc, char **argv)
         return 2;
     }
     return run(verb, &options);
+}
+
+int main(int argc, char **argv)
+{
+    standard_files_open();
+    return standard_files_end("qnode-bench", main_run(argc, argv));
 }

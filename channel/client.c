@@ -209,6 +209,8 @@ enum qn_status client_publish(struct qn_client *client, struct arena *arena,
     if (status != QN_STATUS_OK)
         (void)error_set(error, status, "publish %zu bytes on %.100s: %s", size, subject->text,
                         qn_status_text(status));
+    if (status == QN_STATUS_NOT_PERMITTED) /* the bus has the words for it */
+        (void)transport_refused(&client->transport, subject->text, REFUSED_FLUSH_MS, error);
     return status;
 }
 

@@ -206,7 +206,8 @@ static enum qn_status collect(struct coord_call *call, uint32_t timeout_ms, stru
     for (uint64_t repeat_us = now_us; now_us <= deadline_us; now_us = clock_now_us(clock)) {
         if (now_us >= repeat_us) {
             enum qn_status status = send_request(call, error);
-            if (status == QN_STATUS_INVALID || status == QN_STATUS_NO_MEMORY)
+            if (status == QN_STATUS_INVALID || status == QN_STATUS_NO_MEMORY ||
+                status == QN_STATUS_NOT_PERMITTED)
                 return status;
             repeat_us = now_us + REPEAT_MS * 1000;
         }

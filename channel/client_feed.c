@@ -34,14 +34,17 @@ struct qn_feed {
 
 static bool feed_push(struct qn_feed *feed, const struct bus_message *message)
 {
-    if (atomic_fetch_add(&feed->bytes_waiting, message->size) + message->size > FEED_BYTES_MAX)
+    size_t bytes_waiting = atomic_fetch_add(&feed->bytes_waiting, message->size) + message->size;
+
+    if (bytes_waiting > FEED_BYTES_MAX || message->size > LIMIT_MESSAGE_BYTES_MAX)
         return false;
     size_t subject_bytes = strlen(message->subject) + 1;
     struct feed_item *item = malloc(sizeof *item + message->size + subject_bytes);
     if (item == NULL)
         return false;
     item->size = message->size;
-    memcpy(item->bytes, message->bytes, message->size);
+    if (message->size > 0)
+        memcpy(item->bytes, message->bytes, message->size);
     memcpy(item->bytes + message->size, message->subject, subject_bytes);
     if (ring_push(&feed->ring, item))
         return true;
@@ -51,7 +54,7 @@ static bool feed_push(struct qn_feed *feed, const struct bus_message *message)
 
 void client_feed_offer(struct qn_client *client, unsigned what, const struct bus_message *message)
 {
-    if (message->no_responders || message->size == 0 || message->size > LIMIT_MESSAGE_BYTES_MAX)
+    if (message->no_responders)
         return;
     (void)pthread_mutex_lock(&client->feeds_lock);
     for (size_t i = 0; i < CLIENT_FEEDS_MAX; i++) {

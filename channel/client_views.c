@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "channel/codec.h"
+#include "channel/origin.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -289,7 +290,8 @@ static void take_message(struct client_views *views, const struct bus_message *b
     if (page == NULL)
         return;
     arena_init(&page->arena, LIMIT_DECODE_ARENA_BYTES);
-    if (codec_decode(bytes->bytes, bytes->size, &page->arena, &message, NULL) != QN_STATUS_OK) {
+    if (codec_decode(bytes->bytes, bytes->size, &page->arena, &message, NULL) != QN_STATUS_OK ||
+        !origin_is_right(message.cluster, bytes->subject, &message)) {
         page_free(page);
         return;
     }

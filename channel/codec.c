@@ -51,15 +51,28 @@ static void wire_free(void *owner, void *memory)
     (void)memory;
 }
 
+/* Who asks names where an answer goes, and the one who answers may publish in more places: an
+ * answer on control or query would be said in its name. Agents ask each other on their own
+ * subjects. */
+static bool is_reply_to(const struct message *message)
+{
+    if (message->cluster == NULL || subject_is_reply(message->cluster, message->reply_to))
+        return message->cluster != NULL;
+    if (message->kind != MESSAGE_COPY_STATUS_REQUEST ||
+        !subject_cluster_is_valid(message->cluster) || !subject_is_valid(message->reply_to))
+        return false;
+    struct subject asks = subject_ask_all(message->cluster);
+    return subject_matches(asks.text, message->reply_to);
+}
+
 static void check_envelope(struct codec *codec, const struct message *message)
 {
     codec_at(codec, "message", CODEC_NO_INDEX);
     codec_check_name(codec, "cluster", message->cluster);
     codec_check_name(codec, "sender", message->sender);
     codec_check_range(codec, "needs", message->needs_count, 0, LIMIT_NEEDS_MAX);
-    if (message->reply_to != NULL && message->reply_to[0] != '\0' &&
-        !subject_is_valid(message->reply_to))
-        codec_fail(codec, "reply_to", "not a subject to publish to");
+    if (message->reply_to != NULL && message->reply_to[0] != '\0' && !is_reply_to(message))
+        codec_fail(codec, "reply_to", "not a reply subject of the cluster");
 }
 
 static void envelope_decode(const wire_message *from, struct message *to)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What matters about librdkafka 2.0.2:
- *
  * - Producing never blocks: the library waits for the topic's metadata itself.
  * - Readers use the old consumer interface (consume_start_queue): partitions may be added at any
  *   time, no group, no committed offset, and a seek does not disturb the others.
@@ -12,6 +11,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "channel/kafka_resolve.h"
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +38,7 @@ static const struct {
     enum qn_status status;
 } statuses[] = {
     {RD_KAFKA_RESP_ERR_NO_ERROR, QN_STATUS_OK},
+    {RD_KAFKA_RESP_ERR__PARTITION_EOF, QN_STATUS_OK},
     {RD_KAFKA_RESP_ERR__QUEUE_FULL, QN_STATUS_BUSY},
     {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, QN_STATUS_INVALID},
     {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, QN_STATUS_NOT_FOUND},
@@ -68,9 +69,11 @@ static void on_log(const rd_kafka_t *handle, int level, const char *facility, co
 
 static enum kafka_trouble_kind trouble_kind(rd_kafka_resp_err_t code)
 {
-    if (code == RD_KAFKA_RESP_ERR__FATAL || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        return code == RD_KAFKA_RESP_ERR__FATAL ? KAFKA_FATAL : KAFKA_DOWN;
-    return status_of(code) == QN_STATUS_NOT_PERMITTED ? KAFKA_REFUSED : KAFKA_PASSING;
+    return code == RD_KAFKA_RESP_ERR__FATAL              ? KAFKA_FATAL
+           : code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ? KAFKA_DOWN
+           : code == RD_KAFKA_RESP_ERR__SSL              ? KAFKA_NO_TLS
+           : code == RD_KAFKA_RESP_ERR__AUTHENTICATION   ? KAFKA_NO_LOGIN
+                                                         : KAFKA_PASSING;
 }
 
 static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opaque)
@@ -79,8 +82,9 @@ static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opa
     char text[TEXT_BYTES_MAX];
 
     (void)snprintf(text, sizeof text, "%s", reason);
-    if (code == RD_KAFKA_RESP_ERR__FATAL)
-        (void)rd_kafka_fatal_error(handle, text, sizeof text);
+    if (code == RD_KAFKA_RESP_ERR__FATAL &&
+        status_of(rd_kafka_fatal_error(handle, text, sizeof text)) == QN_STATUS_NOT_PERMITTED)
+        kafka->trouble.on_trouble(kafka->trouble.owner, KAFKA_NOT_WRITTEN, NULL, text);
     kafka->trouble.on_trouble(kafka->trouble.owner, trouble_kind((rd_kafka_resp_err_t)code), NULL,
                               text);
 }
@@ -89,9 +93,11 @@ static void on_error(rd_kafka_t *handle, int code, const char *reason, void *opa
 static void on_failed(rd_kafka_t *handle, const rd_kafka_message_t *message, void *opaque)
 {
     struct kafka *kafka = opaque;
+    enum kafka_trouble_kind kind = trouble_kind(message->err);
 
-    (void)handle;
-    kafka->trouble.on_trouble(kafka->trouble.owner, trouble_kind(message->err),
+    if (status_of(message->err) == QN_STATUS_NOT_PERMITTED)
+        kind = rd_kafka_type(handle) == RD_KAFKA_PRODUCER ? KAFKA_NOT_WRITTEN : KAFKA_NOT_READ;
+    kafka->trouble.on_trouble(kafka->trouble.owner, kind,
                               message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : NULL,
                               rd_kafka_err2str(message->err));
 }
@@ -120,6 +126,7 @@ static rd_kafka_conf_t *conf_new(enum kafka_role role, const struct kafka_option
 
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_resolve_cb(conf, kafka_resolve);
     if (role == KAFKA_PRODUCER)
         rd_kafka_conf_set_dr_msg_cb(conf, on_failed);
     size_t defaults_count;
@@ -248,7 +255,7 @@ enum qn_status kafka_ends(struct kafka *kafka, const char *topic, const int32_t 
     for (size_t i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < count; i++) {
         const rd_kafka_topic_partition_t *found =
             rd_kafka_topic_partition_list_find(list, topic, partitions[i]);
-        code = found->offset < 0 ? RD_KAFKA_RESP_ERR__TIMED_OUT : found->err;
+        code = found->err == 0 && found->offset < 0 ? RD_KAFKA_RESP_ERR__TIMED_OUT : found->err;
         ret_offsets[i] = found->offset;
     }
     rd_kafka_topic_partition_list_destroy(list);
@@ -256,6 +263,24 @@ enum qn_status kafka_ends(struct kafka *kafka, const char *topic, const int32_t 
 }
 
 /* ---- the reader ---- */
+
+/* Only a fetch tells, so one is made: of the last record, or of none. */
+enum qn_status kafka_may_read(struct kafka *kafka, const char *topic, int32_t partition, int ms)
+{
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(kafka->handle, topic, NULL);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka->handle);
+
+    CHECK(handle != NULL && queue != NULL);
+    CHECK(rd_kafka_consume_start_queue(handle, partition, RD_KAFKA_OFFSET_TAIL(1), queue) == 0);
+    rd_kafka_message_t *first = rd_kafka_consume_queue(queue, ms);
+    enum qn_status status = first != NULL ? status_of(first->err) : QN_STATUS_TIMEOUT;
+    if (first != NULL)
+        rd_kafka_message_destroy(first);
+    (void)rd_kafka_consume_stop(handle, partition);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_topic_destroy(handle);
+    return status;
+}
 
 enum qn_status kafka_read(struct kafka *kafka, const char *topic, int32_t partition, int64_t offset)
 {
@@ -282,15 +307,18 @@ bool kafka_receive(struct kafka *kafka, int ms,
     (void)rd_kafka_poll(kafka->handle, 0); /* trouble */
     if (message == NULL)
         return false;
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (status_of(message->err) != QN_STATUS_OK) {
         on_failed(kafka->handle, message, kafka);
-    else
+    } else {
+        bool is_end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
         on_record(owner, &(struct kafka_record){.topic = rd_kafka_topic_name(message->rkt),
                                                 .partition = message->partition,
-                                                .key = message->key,
-                                                .key_bytes = message->key_len,
-                                                .bytes = message->payload,
-                                                .size = message->len});
+                                                .key = is_end ? NULL : message->key,
+                                                .key_bytes = is_end ? 0 : message->key_len,
+                                                .bytes = is_end ? NULL : message->payload,
+                                                .size = is_end ? 0 : message->len,
+                                                .offset = message->offset});
+    }
     rd_kafka_message_destroy(message);
     return true;
 }
@@ -341,9 +369,16 @@ enum qn_status kafka_topics_make(struct kafka *kafka, const struct kafka_new_top
     return status;
 }
 
-static void describe_one(const rd_kafka_ConfigResource_t *topic, const struct kafka_admin *admin)
+/* NOT_FOUND: a topic that was just made is not known to all of the broker yet. */
+static enum qn_status describe_one(const rd_kafka_ConfigResource_t *topic,
+                                   const struct kafka_admin *admin)
 {
+    enum qn_status status = status_of(rd_kafka_ConfigResource_error(topic));
     size_t count;
+
+    if (status != QN_STATUS_OK && status != QN_STATUS_NOT_FOUND)
+        admin->on_topic(admin->owner, rd_kafka_ConfigResource_name(topic), status,
+                        rd_kafka_ConfigResource_error_string(topic));
     const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(topic, &count);
 
     for (size_t i = 0; i < count; i++)
@@ -351,6 +386,7 @@ static void describe_one(const rd_kafka_ConfigResource_t *topic, const struct ka
             admin->on_setting(admin->owner, rd_kafka_ConfigResource_name(topic),
                               rd_kafka_ConfigEntry_name(entries[i]),
                               rd_kafka_ConfigEntry_value(entries[i]));
+    return status == QN_STATUS_NOT_FOUND ? status : QN_STATUS_OK;
 }
 
 enum qn_status kafka_topics_describe(struct kafka *kafka, const char *const *topics, size_t count,
@@ -369,7 +405,8 @@ enum qn_status kafka_topics_describe(struct kafka *kafka, const char *const *top
         const rd_kafka_ConfigResource_t **results = rd_kafka_DescribeConfigs_result_resources(
             rd_kafka_event_DescribeConfigs_result(answer), &results_count);
         for (size_t i = 0; i < results_count; i++)
-            describe_one(results[i], admin);
+            if (describe_one(results[i], admin) == QN_STATUS_NOT_FOUND)
+                status = QN_STATUS_NOT_FOUND;
     }
     rd_kafka_ConfigResource_destroy_array(asked, count);
     rd_kafka_event_destroy(answer);

@@ -13,11 +13,14 @@ enum { KAFKA_TOPICS_MAX = 8 /* of one cluster: TOPIC_KINDS */ };
 struct kafka;
 
 /* Trouble, for people; called by whoever polls the handle. */
-enum kafka_trouble_kind {
-    KAFKA_PASSING,
-    KAFKA_REFUSED, /* the broker does not let us in, or not do that: topic says to what, or NULL */
-    KAFKA_DOWN,    /* no broker is reachable */
-    KAFKA_FATAL,   /* the handle sends nothing any more */
+enum kafka_trouble_kind {             /* what says more comes later */
+                          KAFKA_DOWN, /* no broker is reachable */
+                          KAFKA_PASSING,
+                          KAFKA_NO_TLS,
+                          KAFKA_NO_LOGIN,
+                          KAFKA_NOT_READ,    /* we may not read this topic */
+                          KAFKA_NOT_WRITTEN, /* we may not write this topic; NULL: any topic */
+                          KAFKA_FATAL,       /* the handle sends nothing any more */
 };
 
 struct kafka_trouble {
@@ -45,6 +48,9 @@ struct kafka_record {
     int32_t partition;
     const void *key, *bytes;
     size_t key_bytes, size;
+    /* Received: its number in the partition. bytes NULL: there is no record yet of that number,
+     * which comes next. */
+    int64_t offset;
 };
 
 /* ---- the producer ---- */
@@ -62,6 +68,10 @@ enum qn_status kafka_ends(struct kafka *kafka, const char *topic, const int32_t 
 /* ---- the reader ---- */
 
 enum { KAFKA_BEGINNING = -2 /* as an offset */ };
+
+/* NOT_PERMITTED: we may not read this topic. TIMEOUT: unknown, nothing was heard of it. Not of a
+ * partition that is being read. */
+enum qn_status kafka_may_read(struct kafka *kafka, const char *topic, int32_t partition, int ms);
 
 /* One caller at a time. A partition that is being read is read from that offset again. */
 enum qn_status kafka_read(struct kafka *kafka, const char *topic, int32_t partition,
@@ -84,8 +94,8 @@ struct kafka_new_topic {
     size_t settings_count;
 };
 
-/* Results, in no order. on_topic: of making, CONFLICT: it exists already. on_setting: of
- * describing; a topic that does not exist has none. */
+/* Results, in no order. on_topic: of making, CONFLICT: it exists already; of describing, only what
+ * was refused. on_setting: of describing. */
 struct kafka_admin {
     void (*on_topic)(void *owner, const char *topic, enum qn_status status, const char *text);
     void (*on_setting)(void *owner, const char *topic, const char *name, const char *value);
@@ -95,6 +105,7 @@ struct kafka_admin {
 /* replication 0: the broker's default. */
 enum qn_status kafka_topics_make(struct kafka *kafka, const struct kafka_new_topic *topics,
                                  size_t count, int replication, const struct kafka_admin *admin);
+/* NOT_FOUND: not all of the broker knows one of them yet. */
 enum qn_status kafka_topics_describe(struct kafka *kafka, const char *const *topics, size_t count,
                                      const struct kafka_admin *admin);
 

@@ -38,6 +38,7 @@ static const struct kafka_property reading[] = {
     {"auto.offset.reset", "earliest", 0}, /* the offset is gone: repeats rather than a gap */
     {"enable.auto.commit", "false", 0},
     {"enable.auto.offset.store", "false", 0},
+    {"enable.partition.eof", "true", 0}, /* an empty topic says that it may be read */
     {"fetch.error.backoff.ms", "100", 0},
     {"fetch.max.bytes", "2097152", 0},
     {"fetch.min.bytes", "1", 0},
@@ -153,8 +154,18 @@ enum qn_status kafka_options_read(const char *url, const char *name,
     return status;
 }
 
+const char *kafka_options_find(const struct kafka_options *options, const char *name)
+{
+    for (size_t i = options->properties_count; i > 0; i--)
+        if (strcmp(options->properties[i - 1].name, name) == 0)
+            return options->properties[i - 1].value;
+    return NULL;
+}
+
 void kafka_options_done(struct kafka_options *options)
 {
+    if (options->text != NULL)
+        explicit_bzero(options->text, FILE_BYTES_MAX); /* it holds passwords */
     free(options->text);
     *options = (struct kafka_options){.text = NULL};
 }

@@ -33,6 +33,8 @@ const struct kafka_property *kafka_defaults(enum kafka_role role, size_t *ret_co
 /* INVALID: no such url. CONFIG: FILE cannot be read or has a bad line; the error names both. */
 enum qn_status kafka_options_read(const char *url, const char *name,
                                   struct kafka_options *ret_options, struct qn_error *error);
+/* The value of a property of FILE, the last one; NULL: there is none. */
+const char *kafka_options_find(const struct kafka_options *options, const char *name);
 void kafka_options_done(struct kafka_options *options);
 
 #endif

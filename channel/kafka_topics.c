@@ -7,13 +7,13 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "channel/kafka.h"
+#include "channel/kafka_trouble.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_UP_MS = 5000, REACH_MS = 1000, SETTINGS_MAX = 6 };
+enum { LOOK_UP_MS = 5000, REACH_MS = 1000, TRIES = 50, TRY_MS = 100, SETTINGS_MAX = 6 };
 
 static_assert((int)TOPIC_KINDS == (int)KAFKA_TOPICS_MAX, "one call makes them all");
 
@@ -50,7 +50,7 @@ struct work {
     const struct kafka_topics_options *options;
     struct kafka *kafka;
     struct kafka_topic_report *reports;
-    char trouble[128];
+    struct kafka_obstacle obstacle;
 };
 
 static void note_trouble(void *owner, enum kafka_trouble_kind kind, const char *topic,
@@ -58,9 +58,8 @@ static void note_trouble(void *owner, enum kafka_trouble_kind kind, const char *
 {
     struct work *work = owner;
 
-    (void)kind;
     (void)topic;
-    (void)snprintf(work->trouble, sizeof work->trouble, "%s", text);
+    kafka_obstacle_note(&work->obstacle, kind, text);
 }
 
 /* NULL: none of ours. */
@@ -161,13 +160,22 @@ static enum qn_status make_missing(struct work *work, const struct kafka_admin *
 
 static enum qn_status compare_existing(struct work *work, const struct kafka_admin *admin)
 {
-    const char *names[TOPIC_KINDS];
-    size_t count = 0;
+    enum qn_status status = QN_STATUS_NOT_FOUND;
 
-    for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++)
-        if (work->reports[kind].state == KAFKA_TOPIC_GOOD)
-            names[count++] = work->reports[kind].name.text;
-    return count == 0 ? QN_STATUS_OK : kafka_topics_describe(work->kafka, names, count, admin);
+    for (int tries = 0; status == QN_STATUS_NOT_FOUND && tries < TRIES; tries++) {
+        const char *names[TOPIC_KINDS];
+        size_t count = 0;
+        for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++)
+            if (work->reports[kind].state == KAFKA_TOPIC_GOOD) {
+                work->reports[kind].text[0] = '\0'; /* of the last try */
+                names[count++] = work->reports[kind].name.text;
+            }
+        if (tries > 0)
+            kafka_poll(work->kafka, TRY_MS);
+        status =
+            count == 0 ? QN_STATUS_OK : kafka_topics_describe(work->kafka, names, count, admin);
+    }
+    return status;
 }
 
 /* A topic that was just made may take a moment to be seen. */
@@ -175,11 +183,11 @@ static void count_partitions(struct work *work)
 {
     for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++) {
         struct kafka_topic_report *report = &work->reports[kind];
-        for (int tries = 0; report->state == KAFKA_TOPIC_CREATED && tries < 50 &&
+        for (int tries = 0; report->state == KAFKA_TOPIC_CREATED && tries < TRIES &&
                             kafka_partitions(work->kafka, report->name.text, LOOK_UP_MS,
                                              &report->partitions) != QN_STATUS_OK;
              tries++)
-            kafka_poll(work->kafka, 100);
+            kafka_poll(work->kafka, TRY_MS);
     }
 }
 
@@ -207,6 +215,8 @@ static bool reach(struct work *work)
         if (kafka_reach(work->kafka, REACH_MS))
             return true;
         kafka_poll(work->kafka, 0);
+        if (work->obstacle.kind == KAFKA_NO_LOGIN)
+            return false;
     }
     return false;
 }
@@ -241,8 +251,7 @@ enum qn_status kafka_topics(const struct kafka_topics_options *options,
     /* A reader's handle, because a producer's would create what it asks for. */
     status = kafka_open(KAFKA_READER, &properties, &trouble, &work.kafka, error);
     if (status == QN_STATUS_OK && !reach(&work))
-        status = error_set(error, QN_STATUS_UNAVAILABLE, "bus: connect to kafka://%.80s: %s",
-                           properties.servers, *work.trouble != '\0' ? work.trouble : "no answer");
+        status = kafka_obstacle_say(&work.obstacle, &properties, error);
     if (status == QN_STATUS_OK)
         status = run(&work, error);
     kafka_close(work.kafka, 0);

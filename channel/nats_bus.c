@@ -260,6 +260,15 @@ static void bus_free(struct nats_bus *bus)
     free(bus);
 }
 
+/* A callback that the library still owes us would find the bus freed: better leaked. */
+static void bus_end(struct nats_bus *bus)
+{
+    if (bus->is_owed)
+        explicit_bzero(bus->url, sizeof bus->url);
+    else
+        bus_free(bus);
+}
+
 static void nats_close(void *self)
 {
     struct nats_bus *bus = self;
@@ -267,8 +276,8 @@ static void nats_close(void *self)
     atomic_store(&bus->is_stopping, true);
     waiter_wake(&bus->waiter);
     (void)pthread_join(bus->keeper, NULL);
-    nats_wire_close(bus->wire);
-    bus_free(bus);
+    bus->is_owed |= !nats_wire_close(bus->wire);
+    bus_end(bus);
 }
 
 static const struct transport_ops ops = {
@@ -324,10 +333,10 @@ enum qn_status transport_nats_open(const char *url, const char *name, uint64_t c
     if (status == QN_STATUS_OK) {
         status = thread_start(&bus->keeper, "bus keeper", nats_keeper_run, bus, error);
         if (status != QN_STATUS_OK)
-            nats_wire_close(bus->wire);
+            bus->is_owed = !nats_wire_close(bus->wire);
     }
     if (status != QN_STATUS_OK) {
-        bus_free(bus);
+        bus_end(bus);
         return status;
     }
     *ret_transport = (struct transport){.ops = &ops, .self = bus};

@@ -18,6 +18,7 @@ struct nats_subscriber {
     bus_handler *on_message;
     void *owner;
     bool is_retained;
+    atomic_bool is_refused; /* its caller was told no: it stays so, whatever is allowed later */
     struct nats_views views;
     pthread_mutex_t turn; /* is_retained: of the one thread that may call the handler */
     struct nats_subscriber *next;
@@ -41,6 +42,8 @@ struct nats_bus {
     _Atomic uint64_t shut_out_ms; /* the server last did not let us in; 0: never */
 
     pthread_t keeper;
+    bool
+        is_owed; /* a wire was closed whose callbacks may still come (the keeper's; then close's) */
     struct waiter waiter; /* the keeper's */
     atomic_bool is_stopping, is_lost, is_back;
 };

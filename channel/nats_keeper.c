@@ -32,7 +32,8 @@ static bool move_to(struct nats_bus *bus, struct nats_wire *wire)
     (void)pthread_mutex_lock(&bus->lock);
     for (struct nats_subscriber *at = bus->subscribers; status == QN_STATUS_OK && at != NULL;
          at = at->next)
-        status = nats_subscriber_on(wire, at, NULL);
+        if (!atomic_load(&at->is_refused))
+            status = nats_subscriber_on(wire, at, NULL);
     if (status == QN_STATUS_OK)
         nats_bus_set_wire(bus, wire);
     (void)pthread_mutex_unlock(&bus->lock);
@@ -47,7 +48,7 @@ static void replace_wire(struct nats_bus *bus, struct prng *prng)
 
     nats_bus_set_wire(bus, NULL);
     atomic_fetch_add(&bus->dropped_before, nats_wire_dropped(wire));
-    nats_wire_close(wire);
+    bus->is_owed |= !nats_wire_close(wire);
     for (unsigned attempt = 1; !atomic_load(&bus->is_stopping); attempt++) {
         struct qn_error error = {0};
         uint64_t pause_us = nats_backoff_ms(attempt, prng_next(prng)) * 1000;
@@ -65,7 +66,7 @@ static void replace_wire(struct nats_bus *bus, struct prng *prng)
             atomic_store(&bus->is_back, true);
             return;
         }
-        nats_wire_close(wire);
+        bus->is_owed |= !nats_wire_close(wire);
     }
 }
 
@@ -81,7 +82,7 @@ static void restore(struct nats_bus *bus)
     if (views.stream[0] != '\0' && nats_retained_make_stream(bus, &views, &error) != QN_STATUS_OK)
         LOG_DEBUG("bus", "%s", error.text);
     for (; at != NULL; at = at->next) {
-        if (!at->is_retained)
+        if (!at->is_retained || atomic_load(&at->is_refused))
             continue;
         (void)pthread_mutex_lock(&at->turn);
         nats_retained_hand_over(bus, at);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "channel/subject.h"
+#include <stdlib.h>
 
 enum { MESSAGES_MAX = 1 << 20 /* in one go: reading ends though the stream grows */ };
 
@@ -46,8 +47,9 @@ void nats_retained_hand_over(struct nats_bus *bus, const struct nats_subscriber 
     }
 }
 
+/* ret_answer: NULL if only its status matters; else the caller releases it. */
 static enum qn_status ask_stream(struct nats_bus *bus, const char *subject, const char *text,
-                                 struct qn_error *error)
+                                 struct bus_message **ret_answer, struct qn_error *error)
 {
     struct bus_message *message;
     uint64_t sequence, asked_ms = nats_bus_now_ms();
@@ -55,7 +57,10 @@ static enum qn_status ask_stream(struct nats_bus *bus, const char *subject, cons
 
     if (status == QN_STATUS_OK) {
         status = nats_views_check_answer((const char *)message->bytes, message->size, error);
-        message->release(message);
+        if (status == QN_STATUS_OK && ret_answer != NULL)
+            *ret_answer = message;
+        else
+            message->release(message);
         return status;
     }
     if (nats_bus_refused(bus, subject, nats_bus_now_ms() - asked_ms, error) != QN_STATUS_OK)
@@ -65,12 +70,30 @@ static enum qn_status ask_stream(struct nats_bus *bus, const char *subject, cons
     return error_set(error, status, "JetStream: %s", qn_status_text(status));
 }
 
+/* It is there with another configuration. */
+static enum qn_status amend_stream(struct nats_bus *bus, const struct nats_views *views,
+                                   struct qn_error *error)
+{
+    struct bus_message *info;
+    char *text = NULL;
+    enum qn_status status = ask_stream(bus, views->info, "", &info, error);
+
+    if (status != QN_STATUS_OK)
+        return status;
+    status = nats_views_amend(views, (const char *)info->bytes, info->size, &text, error);
+    info->release(info);
+    if (text != NULL)
+        status = ask_stream(bus, views->update, text, NULL, error);
+    free(text);
+    return status;
+}
+
 enum qn_status nats_retained_make_stream(struct nats_bus *bus, const struct nats_views *views,
                                          struct qn_error *error)
 {
     char text[NATS_VIEWS_TEXT_BYTES];
 
     nats_views_stream_text(views, text);
-    enum qn_status status = ask_stream(bus, views->create, text, error);
-    return status == QN_STATUS_CONFLICT ? ask_stream(bus, views->update, text, error) : status;
+    enum qn_status status = ask_stream(bus, views->create, text, NULL, error);
+    return status == QN_STATUS_CONFLICT ? amend_stream(bus, views, error) : status;
 }

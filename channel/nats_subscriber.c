@@ -9,22 +9,27 @@
 
 enum { SUBSCRIBE_FLUSH_MS = 1000 };
 
-static void on_live(void *owner, struct bus_message *message)
+/* The library subscribes again on its own after an outage; the server may let through by then what
+ * it refused. Its caller was told no, and may be gone. */
+static void on_arrival(void *owner, struct bus_message *message)
 {
     struct nats_subscriber *subscriber = owner;
 
-    (void)pthread_mutex_lock(&subscriber->turn);
+    if (atomic_load_explicit(&subscriber->is_refused, memory_order_acquire)) {
+        message->release(message);
+        return;
+    }
+    if (subscriber->is_retained)
+        (void)pthread_mutex_lock(&subscriber->turn);
     subscriber->on_message(subscriber->owner, message);
-    (void)pthread_mutex_unlock(&subscriber->turn);
+    if (subscriber->is_retained)
+        (void)pthread_mutex_unlock(&subscriber->turn);
 }
 
 enum qn_status nats_subscriber_on(struct nats_wire *wire, struct nats_subscriber *subscriber,
                                   struct qn_error *error)
 {
-    if (subscriber->is_retained)
-        return nats_wire_subscribe(wire, subscriber->subject, on_live, subscriber, error);
-    return nats_wire_subscribe(wire, subscriber->subject, subscriber->on_message, subscriber->owner,
-                               error);
+    return nats_wire_subscribe(wire, subscriber->subject, on_arrival, subscriber, error);
 }
 
 static struct nats_subscriber *subscriber_new(const char *subject, bus_handler *on_message,
@@ -68,9 +73,11 @@ static enum qn_status add(struct nats_bus *bus, struct nats_subscriber *subscrib
     (void)pthread_mutex_unlock(&bus->lock);
     if (is_connected)
         (void)nats_bus_flush(bus, SUBSCRIBE_FLUSH_MS);
+    if (status == QN_STATUS_OK)
+        status = nats_bus_refused(bus, subscriber->subject, nats_bus_now_ms() - started_ms, error);
     if (status != QN_STATUS_OK)
-        return status;
-    return nats_bus_refused(bus, subscriber->subject, nats_bus_now_ms() - started_ms, error);
+        atomic_store(&subscriber->is_refused, true);
+    return status;
 }
 
 enum qn_status nats_subscriber_add(void *self, const char *subject, bus_handler *on_message,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "channel/nats_views.h"
 
+#include "base/doc.h"
 #include "base/error.h"
 #include "channel/subject.h"
 #include <inttypes.h>
@@ -37,6 +38,8 @@ bool nats_views_of(const char *pattern, struct nats_views *ret_views)
                    "$JS.API.STREAM.CREATE.qnode-%s-views", cluster);
     (void)snprintf(ret_views->update, sizeof ret_views->update,
                    "$JS.API.STREAM.UPDATE.qnode-%s-views", cluster);
+    (void)snprintf(ret_views->info, sizeof ret_views->info, "$JS.API.STREAM.INFO.qnode-%s-views",
+                   cluster);
     return true;
 }
 
@@ -49,6 +52,37 @@ void nats_views_stream_text(const struct nats_views *views, char ret_text[NATS_V
                    "\"max_age\":0,\"max_msg_size\":-1,\"max_msgs_per_subject\":1,"
                    "\"duplicate_window\":0,\"allow_direct\":true}",
                    views->stream, views->pages);
+}
+
+enum qn_status nats_views_amend(const struct nats_views *views, const char *info, size_t size,
+                                char **ret_text, struct qn_error *error)
+{
+    char ours[NATS_VIEWS_TEXT_BYTES];
+    struct doc *config = NULL, *needed = NULL;
+    struct qn_error unwanted;
+    bool differs = false;
+
+    error = error != NULL ? error : &unwanted;
+
+    (void)snprintf(ours, sizeof ours,
+                   "{\"subjects\":[\"%s\"],\"retention\":\"limits\",\"discard\":\"old\","
+                   "\"max_msgs\":-1,\"max_age\":0,\"max_msgs_per_subject\":1,"
+                   "\"allow_direct\":true}",
+                   views->pages);
+    struct doc *answer = doc_parse(info, size, error);
+    if (answer == NULL || (needed = doc_parse(ours, strlen(ours), error)) == NULL) {
+        doc_free(answer);
+        return error->status;
+    }
+    enum qn_status status = doc_get_object(answer, "config", &config, error);
+    if (status == QN_STATUS_OK && !doc_update(config, needed, &differs))
+        status = error_set(error, QN_STATUS_NO_MEMORY, "JetStream: out of memory");
+    *ret_text = NULL;
+    if (status == QN_STATUS_OK && differs && (*ret_text = doc_to_line(config)) == NULL)
+        status = error_set(error, QN_STATUS_NO_MEMORY, "JetStream: out of memory");
+    doc_free(needed);
+    doc_free(answer);
+    return status;
 }
 
 void nats_views_get_text(const struct nats_views *views, uint64_t sequence,

@@ -19,6 +19,7 @@ struct nats_views {
     char stream[LIMIT_SUBJECT_BYTES]; /* qnode-demo-views */
     char get[LIMIT_SUBJECT_BYTES];    /* subjects of the API */
     char create[LIMIT_SUBJECT_BYTES];
+    char info[LIMIT_SUBJECT_BYTES];
     char update[LIMIT_SUBJECT_BYTES];
 };
 
@@ -26,8 +27,13 @@ struct nats_views {
  * retained.
  */
 bool nats_views_of(const char *pattern, struct nats_views *ret_views);
-/* To be sent to create and, if another configuration is there, to update. */
+/* To be sent to create. */
 void nats_views_stream_text(const struct nats_views *views, char ret_text[NATS_VIEWS_TEXT_BYTES]);
+/* To be sent to update if another configuration is there: info is what the server says of it. What
+ * retaining needs is ours; the rest (replicas, placement, bytes, ...) is the operator's and stays.
+ * *ret_text: malloc; NULL: it will do as it is. CORRUPT, NO_MEMORY. */
+enum qn_status nats_views_amend(const struct nats_views *views, const char *info, size_t size,
+                                char **ret_text, struct qn_error *error);
 /* The first page whose number in the stream is at least sequence. */
 void nats_views_get_text(const struct nats_views *views, uint64_t sequence,
                          char ret_text[NATS_VIEWS_TEXT_BYTES]);

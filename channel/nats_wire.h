@@ -11,7 +11,7 @@
 struct nats_wire;
 
 /* On threads of the library; they note what has happened and return. None runs after
- * nats_wire_close has returned. */
+ * nats_wire_close has returned true. */
 struct nats_wire_events {
     void *owner;
     void (*on_connected)(void *owner);                 /* again, after an outage */
@@ -30,8 +30,9 @@ struct nats_wire_options {
 /* One attempt. UNAVAILABLE, TIMEOUT: another may succeed; CONFIG: TLS; NOT_PERMITTED: our login. */
 enum qn_status nats_wire_open(const struct nats_wire_options *options, struct nats_wire **ret_wire,
                               struct qn_error *error);
-/* Lets handlers finish what has arrived. From no handler. */
-void nats_wire_close(struct nats_wire *wire);
+/* Lets handlers finish what has arrived. From no handler. False: the library still owes us a
+ * callback, so the owner of the events must outlive it. */
+bool nats_wire_close(struct nats_wire *wire);
 
 /* These are as the port says; subjects are valid. */
 enum qn_status nats_wire_publish(struct nats_wire *wire, const char *subject,

@@ -113,6 +113,11 @@ struct subject subject_ask(const char *cluster, int64_t node_id)
     return make("qnode.%s.agent.%" PRId64 ".ask", cluster, node_id);
 }
 
+struct subject subject_ask_all(const char *cluster)
+{
+    return make("qnode.%s.agent.*.ask", cluster);
+}
+
 struct subject subject_search(const char *cluster, int64_t node_id)
 {
     return make("qnode.%s.agent.%" PRId64 ".search", cluster, node_id);
@@ -156,4 +161,17 @@ struct subject subject_reply(const char *cluster, const char *client, uint64_t r
 struct subject subject_reply_all(const char *cluster, const char *client)
 {
     return make("qnode.%s.reply.%s.>", cluster, client);
+}
+
+bool subject_is_reply(const char *cluster, const char *subject)
+{
+    if (!subject_cluster_is_valid(cluster) || !subject_is_valid(subject))
+        return false;
+    struct subject replies = make("qnode.%s.reply.>", cluster);
+    return subject_matches(replies.text, subject);
+}
+
+struct subject subject_announce(const char *cluster)
+{
+    return subject_control(cluster, 0);
 }

@@ -28,6 +28,7 @@ struct subject subject_query_all(const char *cluster);
 /* qnode.<cluster>.agent.<node>.control | ask | search */
 struct subject subject_control(const char *cluster, int64_t node_id);
 struct subject subject_ask(const char *cluster, int64_t node_id);
+struct subject subject_ask_all(const char *cluster);
 struct subject subject_search(const char *cluster, int64_t node_id);
 /* qnode.<cluster>.report.<node>, event.<node>, and the same with "*" */
 struct subject subject_report(const char *cluster, int64_t node_id);
@@ -41,5 +42,10 @@ struct subject subject_coord(const char *cluster);
 /* qnode.<cluster>.reply.<client>.<request>, and ".>" for all of a client's. client: hex text */
 struct subject subject_reply(const char *cluster, const char *client, uint64_t request_id);
 struct subject subject_reply_all(const char *cluster, const char *client);
+/* Whether it is any client's reply subject. */
+bool subject_is_reply(const char *cluster, const char *subject);
+/* qnode.<cluster>.agent.0.control: what coordinators tell each other. No node has that id, and on
+ * control only coordinators may speak. */
+struct subject subject_announce(const char *cluster);
 
 #endif

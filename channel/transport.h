@@ -31,10 +31,12 @@ typedef void bus_handler(void *owner, struct bus_message *message);
  * reply_subject may be NULL; if it is given and nobody subscribes to `subject`, the subscriber of
  * reply_subject gets a no_responders message (as far as the bus can tell). OK means handed to the
  * bus, nothing more. BUSY: its buffer is full. UNAVAILABLE: no server at the moment. INVALID:
- * larger than max_payload, or a subject that is none (subject.h). subscribe(): for the life of the
- * transport; a subscription's handler is called by one thread at a time, those of two subscriptions
- * may run at once; a handler may publish; none runs after close() has returned. is_connected(): a
- * hint for people. close(): from no handler; drains, then frees.
+ * larger than max_payload, or a subject that is none (subject.h). NOT_PERMITTED: the server is
+ * known to refuse us the subject; mostly that is said after the fact (refused()). subscribe(): for
+ * the life of the transport; a subscription's handler is called by one thread at a time, those of
+ * two subscriptions may run at once; a handler may publish; none runs after close() has returned.
+ * NOT_PERMITTED: the server refuses it. is_connected(): a hint for people. close(): from no
+ * handler; drains, then frees.
  *
  * The last four may be NULL: not on this bus. Callers use the functions below.
  * flush(): waits until the server has seen what was published and subscribed to before, at most

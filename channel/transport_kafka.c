@@ -15,7 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_MS = 500, REACH_MS = 500, AGAIN_MS = 50, FLUSH_MS = 2000, CONNECT_PAUSE_MS = 20 };
+enum {
+    POLL_MS = 500,
+    REACH_MS = 500,
+    AGAIN_MS = 50,
+    FLUSH_MS = 2000,
+    CONNECT_PAUSE_MS = 20,
+    REPLACE_PAUSE_MS = 1000
+};
 
 static uint64_t now_ms(void)
 {
@@ -24,19 +31,27 @@ static uint64_t now_ms(void)
     return clock_now_ms(&clock);
 }
 
+static bool is_lately(uint64_t at_ms, uint64_t within_ms)
+{
+    return at_ms > 0 && now_ms() - at_ms <= within_ms;
+}
+
 /* ---- the threads ---- */
 
 /* The broker says no after the fact: kept with the topic until somebody asks. */
-static void note_refusal(struct kafka_transport *transport, const char *topic)
+static void note_refusal(struct kafka_transport *transport, enum kafka_trouble_kind kind,
+                         const char *topic)
 {
     if (topic == NULL) {
-        atomic_store(&transport->refused_ms, now_ms());
+        atomic_store(kind == KAFKA_NO_LOGIN ? &transport->no_login_ms : &transport->not_written_ms,
+                     now_ms());
         return;
     }
     (void)pthread_rwlock_rdlock(&transport->lock);
     struct known_topic *known = kafka_topic_find(transport, topic);
     if (known != NULL)
-        atomic_store(&known->refused_ms, now_ms());
+        atomic_store(kind == KAFKA_NOT_READ ? &known->not_read_ms : &known->not_written_ms,
+                     now_ms());
     (void)pthread_rwlock_unlock(&transport->lock);
 }
 
@@ -51,11 +66,11 @@ static void on_trouble(void *owner, enum kafka_trouble_kind kind, const char *to
         atomic_store(&transport->broken, true);
     if (kind == KAFKA_DOWN)
         atomic_store(&transport->connected, false);
-    if (kind == KAFKA_REFUSED)
-        note_refusal(transport, topic);
-    (void)pthread_mutex_lock(&transport->trouble_lock);
-    (void)snprintf(transport->trouble, sizeof transport->trouble, "%s", text);
-    (void)pthread_mutex_unlock(&transport->trouble_lock);
+    (void)pthread_mutex_lock(&transport->obstacle_lock);
+    kafka_obstacle_note(&transport->obstacle, kind, text);
+    (void)pthread_mutex_unlock(&transport->obstacle_lock);
+    if (kind == KAFKA_NO_LOGIN || kind == KAFKA_NOT_READ || kind == KAFKA_NOT_WRITTEN)
+        note_refusal(transport, kind, topic);
 }
 
 static enum qn_status open_handle(struct kafka_transport *transport, enum kafka_role role,
@@ -83,27 +98,51 @@ static void replace_producer(struct kafka_transport *transport)
 static void *keep(void *owner)
 {
     struct kafka_transport *transport = owner;
+    uint64_t replaced_ms = 0;
 
     while (!atomic_load(&transport->stop)) {
         bool connected = atomic_load(&transport->connected);
         if (!connected && kafka_reach(transport->producer, REACH_MS))
             atomic_store(&transport->connected, true);
         kafka_poll(transport->producer, connected ? POLL_MS : AGAIN_MS);
-        if (atomic_load(&transport->broken))
+        /* Not at once again: of an account that may write nothing each producer breaks. */
+        if (atomic_load(&transport->broken) && !is_lately(replaced_ms, REPLACE_PAUSE_MS)) {
             replace_producer(transport);
+            replaced_ms = now_ms();
+        }
     }
     return NULL;
 }
 
-static void on_record(void *owner, const struct kafka_record *record)
+/* For who waits until all that was retained is heard. */
+static void note_passed(struct kafka_transport *transport, const struct kafka_record *record)
 {
-    struct kafka_transport *transport = owner;
+    (void)pthread_rwlock_rdlock(&transport->lock);
+    const struct known_topic *topic = kafka_topic_find(transport, record->topic);
+    if (topic != NULL && record->partition < topic->partitions_count)
+        atomic_store(&topic->passed[record->partition],
+                     record->offset + (record->bytes != NULL ? 1 : 0));
+    (void)pthread_rwlock_unlock(&transport->lock);
+}
+
+static void hear(struct kafka_transport *transport, const struct kafka_record *record)
+{
     struct subject subject;
 
     if (record->size > LIMIT_MESSAGE_BYTES_MAX ||
         !topic_subject_of(record->topic, record->key, record->key_bytes, &subject) ||
         fanout_deliver(&transport->fanout, subject.text, record->bytes, record->size) == 0)
         atomic_fetch_add_explicit(&transport->skipped_total, 1, memory_order_relaxed);
+}
+
+static void on_record(void *owner, const struct kafka_record *record)
+{
+    struct kafka_transport *transport = owner;
+
+    if (record->bytes != NULL)
+        hear(transport, record);
+    if (atomic_load(&transport->waiting) > 0)
+        note_passed(transport, record);
 }
 
 static void *listen_to(void *owner)
@@ -117,13 +156,16 @@ static void *listen_to(void *owner)
 
 /* ---- publishing ---- */
 
-/* False: the topic is not known yet. */
+/* False: the topic is not known yet, and *ret_status says why. */
 static bool publish_to_known(struct kafka_transport *transport, const struct topic_place *place,
                              const void *bytes, size_t size, enum qn_status *ret_status)
 {
     (void)pthread_rwlock_rdlock(&transport->lock);
     const struct known_topic *topic = kafka_topic_find(transport, place->topic.text);
     bool is_known = topic != NULL && topic->status == QN_STATUS_OK;
+    *ret_status = topic != NULL && topic->status == QN_STATUS_NOT_PERMITTED
+                      ? QN_STATUS_NOT_PERMITTED
+                      : QN_STATUS_UNAVAILABLE;
     if (is_known)
         *ret_status =
             kafka_produce(transport->producer,
@@ -150,12 +192,17 @@ static enum qn_status kafka_publish(void *self, const char *subject, const char 
         return QN_STATUS_INVALID;
     if (!atomic_load(&transport->connected))
         return QN_STATUS_UNAVAILABLE; /* what waits for a broker is stale when it comes back */
-    if (publish_to_known(transport, &place, bytes, size, &status))
-        return status;
-    (void)pthread_mutex_lock(&transport->subscribing);
-    (void)kafka_topic_look_up(transport, place.topic.text);
-    (void)pthread_mutex_unlock(&transport->subscribing);
-    (void)publish_to_known(transport, &place, bytes, size, &status);
+    if (!publish_to_known(transport, &place, bytes, size, &status)) {
+        (void)pthread_mutex_lock(&transport->subscribing);
+        (void)kafka_topic_look_up(transport, place.topic.text);
+        (void)pthread_mutex_unlock(&transport->subscribing);
+        (void)publish_to_known(transport, &place, bytes, size, &status);
+    }
+    if (status == QN_STATUS_UNAVAILABLE &&
+        is_lately(atomic_load(&transport->not_written_ms), 2 * REPLACE_PAUSE_MS))
+        status = QN_STATUS_NOT_PERMITTED; /* the producer is broken, that is why */
+    if (status == QN_STATUS_NOT_PERMITTED)
+        note_refusal(transport, KAFKA_NOT_WRITTEN, place.topic.text);
     return status;
 }
 
@@ -172,9 +219,21 @@ static enum qn_status kafka_transport_flush(void *self, uint64_t timeout_ms)
     return status;
 }
 
-static bool is_lately(uint64_t at_ms, uint64_t within_ms)
+static enum qn_status topic_refused(struct kafka_transport *transport, struct topic_name name,
+                                    uint64_t within_ms, struct qn_error *error)
 {
-    return at_ms > 0 && now_ms() - at_ms <= within_ms;
+    (void)pthread_rwlock_rdlock(&transport->lock);
+    const struct known_topic *topic = kafka_topic_find(transport, name.text);
+    uint64_t not_read_ms = topic != NULL ? atomic_load(&topic->not_read_ms) : 0;
+    uint64_t not_written_ms = topic != NULL ? atomic_load(&topic->not_written_ms) : 0;
+    (void)pthread_rwlock_unlock(&transport->lock);
+
+    if (is_lately(not_written_ms, within_ms) ||
+        is_lately(atomic_load(&transport->not_written_ms), within_ms))
+        return kafka_say_no_acl(&transport->options, "write", name.text, error);
+    if (is_lately(not_read_ms, within_ms))
+        return kafka_say_no_acl(&transport->options, "read", name.text, error);
+    return QN_STATUS_OK;
 }
 
 static enum qn_status kafka_refused(void *self, const char *subject, uint64_t within_ms,
@@ -182,30 +241,18 @@ static enum qn_status kafka_refused(void *self, const char *subject, uint64_t wi
 {
     struct kafka_transport *transport = self;
     struct topic_wanted wanted;
-    bool is_refused = false;
+    enum qn_status status = QN_STATUS_OK;
 
     if (subject == NULL)
-        return !is_lately(atomic_load(&transport->refused_ms), within_ms)
-                   ? QN_STATUS_OK
-                   : error_set(error, QN_STATUS_NOT_PERMITTED,
-                               "the broker does not let us in: see sasl.* and ssl.* in %.100s",
-                               *transport->options.path != '\0' ? transport->options.path
-                                                                : "?config=FILE");
+        return is_lately(atomic_load(&transport->no_login_ms), within_ms)
+                   ? kafka_say_no_login(&transport->options, error)
+                   : QN_STATUS_OK;
     if (!topic_wanted_by(subject, &wanted))
         return QN_STATUS_OK;
-    (void)pthread_rwlock_rdlock(&transport->lock);
-    for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++) {
-        struct topic_name name = topic_name(wanted.cluster, kind);
-        const struct known_topic *topic = kafka_topic_find(transport, name.text);
-        is_refused |= wanted.kinds[kind].wanted && topic != NULL &&
-                      is_lately(atomic_load(&topic->refused_ms), within_ms);
-    }
-    (void)pthread_rwlock_unlock(&transport->lock);
-    if (!is_refused)
-        return QN_STATUS_OK;
-    return error_set(error, QN_STATUS_NOT_PERMITTED,
-                     "the broker does not let us write or read %.80s: its ACLs say who may",
-                     subject);
+    for (enum topic_kind kind = 0; status == QN_STATUS_OK && kind < TOPIC_KINDS; kind++)
+        if (wanted.kinds[kind].wanted)
+            status = topic_refused(transport, topic_name(wanted.cluster, kind), within_ms, error);
+    return status;
 }
 
 /* Compaction keeps it: a matter of the topic's policies. */
@@ -241,7 +288,7 @@ static void transport_free(struct kafka_transport *transport)
     kafka_options_done(&transport->options);
     (void)pthread_rwlock_destroy(&transport->lock);
     (void)pthread_mutex_destroy(&transport->subscribing);
-    (void)pthread_mutex_destroy(&transport->trouble_lock);
+    (void)pthread_mutex_destroy(&transport->obstacle_lock);
     free(transport);
 }
 
@@ -285,7 +332,7 @@ static struct kafka_transport *transport_new(void)
         return NULL;
     (void)pthread_rwlock_init(&transport->lock, NULL);
     (void)pthread_mutex_init(&transport->subscribing, NULL);
-    (void)pthread_mutex_init(&transport->trouble_lock, NULL);
+    (void)pthread_mutex_init(&transport->obstacle_lock, NULL);
     return transport;
 }
 
@@ -305,23 +352,21 @@ static enum qn_status start_threads(struct kafka_transport *transport, struct qn
     return status;
 }
 
-/* The keeper finds the broker, or what is in the way. */
+/* The keeper finds the broker, or what is in the way. Only a refused login will not change soon:
+ * a broker that starts refuses TLS, too. */
 static enum qn_status await_broker(struct kafka_transport *transport, uint64_t connect_ms,
                                    struct qn_error *error)
 {
     uint64_t deadline_ms = now_ms() + connect_ms;
 
-    while (!atomic_load(&transport->connected) && now_ms() < deadline_ms)
+    while (!atomic_load(&transport->connected) && atomic_load(&transport->no_login_ms) == 0 &&
+           now_ms() < deadline_ms)
         clock_nap_us(CONNECT_PAUSE_MS * 1000);
     if (atomic_load(&transport->connected))
         return QN_STATUS_OK;
-    enum qn_status status = is_lately(atomic_load(&transport->refused_ms), connect_ms)
-                                ? QN_STATUS_NOT_PERMITTED
-                                : QN_STATUS_UNAVAILABLE;
-    (void)pthread_mutex_lock(&transport->trouble_lock);
-    (void)error_set(error, status, "bus: connect to kafka://%.80s: %s", transport->options.servers,
-                    *transport->trouble != '\0' ? transport->trouble : "no answer");
-    (void)pthread_mutex_unlock(&transport->trouble_lock);
+    (void)pthread_mutex_lock(&transport->obstacle_lock);
+    enum qn_status status = kafka_obstacle_say(&transport->obstacle, &transport->options, error);
+    (void)pthread_mutex_unlock(&transport->obstacle_lock);
     return status;
 }
 

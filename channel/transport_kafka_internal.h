@@ -6,7 +6,7 @@
 
 #include "base/limits.h"
 #include "channel/fanout.h"
-#include "channel/kafka.h"
+#include "channel/kafka_trouble.h"
 #include "channel/topic.h"
 #include "channel/transport.h"
 #include <pthread.h>
@@ -17,9 +17,11 @@ struct known_topic {
     struct topic_name name;
     enum qn_status status; /* of the last look-up */
     uint64_t looked_ms;
-    atomic_uint_fast64_t refused_ms; /* 0: never; any thread */
+    atomic_uint_fast64_t not_read_ms, not_written_ms; /* refused; 0: never; any thread */
+    bool is_readable;                                 /* as a fetch has shown */
     int32_t partitions_count;
-    bool *is_read; /* partitions_count */
+    bool *is_read;               /* partitions_count */
+    atomic_int_fast64_t *passed; /* partitions_count: what is next; kept while somebody waits */
     struct known_topic *next;
 };
 
@@ -30,12 +32,14 @@ struct kafka_transport {
     pthread_mutex_t subscribing; /* and who changes them, one at a time */
     struct known_topic *topics;
     struct fanout fanout;
+    atomic_int waiting; /* for retained messages: the listener tells how far it is */
     pthread_t keeper, listener;
     atomic_bool stop, connected, broken;
     atomic_uint_fast64_t troubles_total, skipped_total;
-    atomic_uint_fast64_t refused_ms; /* when the broker did not let us in; 0: never */
-    pthread_mutex_t trouble_lock;
-    char trouble[128]; /* the last one */
+    /* When the broker did not let us in, or not write anything; 0: never. */
+    atomic_uint_fast64_t no_login_ms, not_written_ms;
+    pthread_mutex_t obstacle_lock;
+    struct kafka_obstacle obstacle; /* to the first connection */
 };
 
 /* A known topic; NULL: never heard of. The caller holds one of the locks. */

@@ -104,6 +104,15 @@ static void release_message(struct bus_message *message)
     free(nats_message);
 }
 
+static struct bus_message view_of(natsMsg *received)
+{
+    return (struct bus_message){.subject = natsMsg_GetSubject(received),
+                                .bytes = (const uint8_t *)natsMsg_GetData(received),
+                                .size = (size_t)natsMsg_GetDataLength(received),
+                                .no_responders = natsMsg_IsNoResponders(received),
+                                .release = release_message};
+}
+
 /* Takes the library's message; NULL: out of memory. */
 static struct bus_message *wrap(natsMsg *received)
 {
@@ -113,24 +122,8 @@ static struct bus_message *wrap(natsMsg *received)
         natsMsg_Destroy(received);
         return NULL;
     }
-    *wrapped = (struct nats_message){
-        .message = {.subject = natsMsg_GetSubject(received),
-                    .bytes = (const uint8_t *)natsMsg_GetData(received),
-                    .size = (size_t)natsMsg_GetDataLength(received),
-                    .no_responders = natsMsg_IsNoResponders(received),
-                    .release = release_message},
-        .received = received,
-    };
+    *wrapped = (struct nats_message){.message = view_of(received), .received = received};
     return &wrapped->message;
-}
-
-static struct bus_message *copy(natsMsg *received)
-{
-    return bus_message_copy(
-        &(struct bus_message){.subject = natsMsg_GetSubject(received),
-                              .bytes = (const uint8_t *)natsMsg_GetData(received),
-                              .size = (size_t)natsMsg_GetDataLength(received),
-                              .no_responders = natsMsg_IsNoResponders(received)});
 }
 
 static void destroy_kept(struct nats_subscription *subscription)
@@ -144,7 +137,8 @@ static void on_received(natsConnection *connection, natsSubscription *subscripti
 {
     struct nats_subscription *target = closure;
     bool is_small = natsMsg_GetDataLength(received) <= SMALL_BYTES;
-    struct bus_message *message = is_small ? copy(received) : wrap(received);
+    struct bus_message view = view_of(received);
+    struct bus_message *message = is_small ? bus_message_copy(&view) : wrap(received);
 
     (void)connection, (void)subscription;
     if (message != NULL)
@@ -341,10 +335,10 @@ static void finish_subscriptions(struct nats_wire *wire)
     }
 }
 
-void nats_wire_close(struct nats_wire *wire)
+bool nats_wire_close(struct nats_wire *wire)
 {
     if (wire == NULL)
-        return;
+        return true;
     finish_subscriptions(wire);
     natsConnection_Close(wire->connection);
     while (wire->subscriptions != NULL) {
@@ -357,8 +351,10 @@ void nats_wire_close(struct nats_wire *wire)
     natsConnection_Destroy(wire->connection);
     for (int i = 0; i < CLOSED_WAIT_MS && !atomic_load(&wire->closed); i++)
         clock_nap_us(1000);
-    if (atomic_load(&wire->closed)) /* else the callback was lost: better leaked than used later */
-        free(wire);
+    if (!atomic_load(&wire->closed))
+        return false; /* the callback is late or lost: better leaked than used later */
+    free(wire);
+    return true;
 }
 
 /* ---- opening ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "coordinator/cluster.h"
 
+#include "channel/origin.h"
 #include "coordinator/grow.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,12 +33,9 @@ struct cluster_node *cluster_find(const struct cluster *cluster, int64_t node_id
 
 struct cluster_node *cluster_sender(const struct cluster *cluster, const struct message *message)
 {
-    char *end;
+    int64_t node_id;
 
-    if (strncmp(message->sender, "node/", 5) != 0)
-        return NULL;
-    long long node_id = strtoll(message->sender + 5, &end, 10);
-    if (end == message->sender + 5 || *end != '\0')
+    if (!origin_node(message, &node_id))
         return NULL;
     struct cluster_node *node = cluster_find(cluster, node_id);
     return node != NULL && node->boot == message->boot ? node : NULL;
@@ -233,9 +231,10 @@ static bool take_page(struct cluster_node *node, const struct node_report *repor
     return true;
 }
 
-static void forget_boot(struct cluster_node *node, uint64_t boot)
+static void forget_boot(struct cluster_node *node, uint64_t boot, uint64_t now_ms)
 {
     node->boot = boot;
+    node->boot_ms = now_ms;
     node->report_number = 0;
     node->listed = false;
     node->list_number = 0;
@@ -258,10 +257,13 @@ struct cluster_change cluster_on_report(struct cluster *cluster, const struct me
         node = grow_calloc(1, sizeof *node);
         node->node_id = report->node_id;
         node->boot = message->boot;
+        node->boot_ms = now_ms;
         idmap_put(&cluster->nodes, node->node_id, node);
         change.joined = true;
     }
-    if (message->boot < node->boot && node->silent && message->boot != node->lower_boot) {
+    /* What an older boot said before it ended may still be on its way. */
+    if (message->boot < node->boot && message->boot != node->lower_boot &&
+        (node->silent || now_ms - node->boot_ms >= LIMIT_NODE_SILENT_MS)) {
         node->lower_boot = message->boot;
         change.reborn = node;
     }
@@ -272,7 +274,7 @@ struct cluster_change cluster_on_report(struct cluster *cluster, const struct me
     change.returned = node->silent;
     change.restarted = message->boot > node->boot;
     if (change.restarted)
-        forget_boot(node, message->boot);
+        forget_boot(node, message->boot, now_ms);
     node->report_number = report->report_number;
     node->silent = false;
     node->heard_ms = now_ms;

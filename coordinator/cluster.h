@@ -26,7 +26,8 @@ struct cluster_list {
 struct cluster_node {
     int64_t node_id;
     uint64_t boot, report_number, uptime_ms;
-    uint64_t lower_boot; /* heard while it was silent, and dropped; 0: none */
+    uint64_t boot_ms;    /* when the boot was first heard */
+    uint64_t lower_boot; /* heard long after, and dropped; 0: none */
     uint64_t heard_ms;
     bool silent;                 /* said nothing for LIMIT_NODE_SILENT_MS */
     bool leaving;                /* shuts down */

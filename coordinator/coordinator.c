@@ -4,9 +4,11 @@
 #include "coordinator/coordinator.h"
 
 #include "base/arena.h"
+#include "base/check.h"
 #include "base/error.h"
 #include "base/ring.h"
 #include "channel/codec.h"
+#include "channel/origin.h"
 #include "channel/subject.h"
 #include "coordinator/grow.h"
 #include "coordinator/step.h"
@@ -26,7 +28,7 @@ struct coordinator {
     struct waiter waiter;
     struct ring reports, requests;
     uint64_t tick_us;       /* the next tick is due */
-    uint64_t dropped_total; /* messages that could not be decoded */
+    uint64_t dropped_total; /* messages that could not be decoded, or came on a wrong subject */
     bool stopped, stepped_down;
     char failure[512];
     /* of the step whose messages are sent: each is told once */
@@ -56,19 +58,19 @@ static void on_request(void *owner, struct bus_message *message)
 static enum qn_status subscribe(struct coordinator *coordinator, struct qn_error *error)
 {
     const struct transport *transport = &coordinator->options.transport;
-    const struct subject reports = subject_report_all(coordinator->cluster);
-    const struct subject events = subject_event_all(coordinator->cluster);
-    const struct subject requests = subject_coord(coordinator->cluster);
-    enum qn_status status;
+    const char *cluster = coordinator->cluster;
+    const struct {
+        struct subject subject;
+        bus_handler *handler;
+    } wanted[] = {{subject_report_all(cluster), on_report},
+                  {subject_event_all(cluster), on_report},
+                  {subject_announce(cluster), on_report},
+                  {subject_coord(cluster), on_request}};
+    enum qn_status status = QN_STATUS_OK;
 
-    status =
-        transport->ops->subscribe(transport->self, reports.text, on_report, coordinator, error);
-    if (status == QN_STATUS_OK)
-        status =
-            transport->ops->subscribe(transport->self, events.text, on_report, coordinator, error);
-    if (status == QN_STATUS_OK)
-        status = transport->ops->subscribe(transport->self, requests.text, on_request, coordinator,
-                                           error);
+    for (size_t i = 0; status == QN_STATUS_OK && i < COUNT_OF(wanted); i++)
+        status = transport->ops->subscribe(transport->self, wanted[i].subject.text,
+                                           wanted[i].handler, coordinator, error);
     return status;
 }
 
@@ -92,8 +94,8 @@ static struct subject subject_of(const struct coordinator *coordinator,
                                   send->message.collection_view.page);
     if (send->subject == OUTBOX_QUERY)
         return subject_query(coordinator->cluster, send->id);
-    if (send->subject == OUTBOX_COORD)
-        return subject_coord(coordinator->cluster);
+    if (send->subject == OUTBOX_ANNOUNCE)
+        return subject_announce(coordinator->cluster);
     (void)snprintf(subject.text, sizeof subject.text, "%s", send->reply_to);
     return subject;
 }
@@ -220,7 +222,8 @@ static void receive(struct coordinator *coordinator, struct bus_message *receive
 
     arena_reset(&coordinator->decode_arena);
     if (codec_decode(received->bytes, received->size, &coordinator->decode_arena, &message,
-                     &error) == QN_STATUS_OK) {
+                     &error) == QN_STATUS_OK &&
+        origin_is_right(coordinator->cluster, received->subject, &message)) {
         struct step_event event = {.kind = STEP_MESSAGE, .message = &message};
         step(coordinator, &event);
         if (!coordinator->stopped && coordinator->outbox.manifest_folder != NULL)
@@ -235,11 +238,9 @@ static void receive(struct coordinator *coordinator, struct bus_message *receive
 static bool receive_next(struct coordinator *coordinator, struct ring *ring)
 {
     struct bus_message *message = ring_pop(ring);
-
-    if (message == NULL)
-        return false;
-    receive(coordinator, message);
-    return true;
+    if (message != NULL)
+        receive(coordinator, message);
+    return message != NULL;
 }
 
 static void tick_if_due(struct coordinator *coordinator)

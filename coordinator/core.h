@@ -13,6 +13,7 @@ enum {
     CORE_TERM_SPREAD = 1000,     /* a new term lies at most so far above the others */
     CORE_TICK_MS = 100,          /* a tick at least this often */
     CORE_REPEAT_MS = 1000,       /* what is wanted and not seen is said again */
+    CORE_CLIENT_TERM_MS = 30000, /* of our term, before a client is believed to know a higher one */
     CORE_COMMAND_SEGMENTS = 64,  /* of one command message */
     CORE_VIEW_GAP_MS = 50,       /* between views that no hand-off waits for */
     CORE_VIEW_REPEAT_MS = 10000, /* an unchanged view is published again */

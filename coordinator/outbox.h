@@ -9,10 +9,10 @@
 #include "coordinator/state.h"
 
 enum outbox_subject {
-    OUTBOX_CONTROL, /* id: node */
-    OUTBOX_QUERY,   /* id: collection; a page of a view has a subject of its own */
-    OUTBOX_REPLY,   /* reply_to */
-    OUTBOX_COORD,   /* to other coordinators */
+    OUTBOX_CONTROL,  /* id: node */
+    OUTBOX_QUERY,    /* id: collection; a page of a view has a subject of its own */
+    OUTBOX_REPLY,    /* reply_to */
+    OUTBOX_ANNOUNCE, /* to other coordinators */
 };
 
 struct outbox_send {

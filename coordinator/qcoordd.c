@@ -3,12 +3,14 @@
  * another coordinator took over, the state could not be written or there was no memory, 69 that the
  * bus is not there. */
 #include "base/log.h"
+#include "base/standard_files.h"
 #include "channel/bus_url.h"
 #include "channel/subject.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/grow.h"
 #include <getopt.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +22,7 @@
 #define QNODE_VERSION "unknown"
 #endif
 
-enum { EXIT_USAGE = 2, CONNECT_MS = 5000 };
+enum { EXIT_USAGE = 2, CONNECT_MS = 5000, MS_MAX = 86400000 };
 
 static const char room[] = "coordinator";
 static atomic_bool stop_wanted;
@@ -37,11 +39,14 @@ static const char usage[] =
     "\n"
     "  --bus URL            nats://host:port[,host:port]; with a login as in\n"
     "                       'tls://coordinator@host:4222?password_file=FILE&ca=FILE'\n"
-    "                       or 'kafka://host:9092?config=FILE', librdkafka's name=value\n"
-    "  --state FILE         what must not be forgotten (SQLite); made if it is not there\n"
+    "                       or 'kafka://host:9092?config=FILE', FILE: librdkafka's\n"
+    "                       name=value\n"
+    "  --state FILE         what must not be forgotten (SQLite); made if missing\n"
     "  --cluster NAME       default: default\n"
-    "  --overlap-ms MS      both copies of a moved segment answer at least this long (1000)\n"
-    "  --ceased-wait-ms MS  from the release of a collection to the release of its copies (60500)\n"
+    "  --overlap-ms MS      both copies of a moved segment answer at least this long\n"
+    "                       (1000)\n"
+    "  --ceased-wait-ms MS  from the release of a collection to the release of its\n"
+    "                       copies (60500)\n"
     "  --log-level LEVEL    default: info\n"
     "  --help, --version\n";
 
@@ -57,18 +62,33 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static bool complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Returns false. */
+static bool complain(const char *format, ...)
+{
+    va_list arguments;
+
+    (void)fputs("qcoordd: ", stderr);
+    va_start(arguments, format);
+    (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    (void)fputs("\nnext: qcoordd --help\n", stderr);
+    return false;
+}
+
 static bool parse_ms(const char *text, uint64_t *ret_ms)
 {
     char *end;
     unsigned long long value = strtoull(text, &end, 10);
 
-    if (*text < '0' || *text > '9' || *end != '\0' || value == 0 || value > 86400000)
-        return false;
+    if (*text < '0' || *text > '9' || *end != '\0' || value == 0 || value > MS_MAX)
+        return complain("%s is no number of milliseconds: want 1 to %d", text, MS_MAX);
     *ret_ms = value;
     return true;
 }
 
-static bool take_option(int option, struct arguments *arguments)
+static bool take_option(int option, char **argv, struct arguments *arguments)
 {
     switch (option) {
     case 'b':
@@ -76,7 +96,8 @@ static bool take_option(int option, struct arguments *arguments)
         return true;
     case 'c':
         arguments->cluster = optarg;
-        return true;
+        return subject_cluster_is_valid(optarg) ||
+               complain("--cluster %s: want 1 to 64 of letters, digits, _ and -", optarg);
     case 's':
         arguments->state = optarg;
         return true;
@@ -85,15 +106,18 @@ static bool take_option(int option, struct arguments *arguments)
     case 'w':
         return parse_ms(optarg, &arguments->ceased_wait_ms);
     case 'l':
-        return log_level_from_name(optarg, &arguments->level);
+        return log_level_from_name(optarg, &arguments->level) ||
+               complain("--log-level %s: want error, warning, info or debug", optarg);
     case 'h':
         (void)fputs(usage, stdout);
-        exit(0);
+        exit(standard_files_end("qcoordd", 0));
     case 'v':
         (void)printf("qcoordd %s\n", QNODE_VERSION);
-        exit(0);
+        exit(standard_files_end("qcoordd", 0));
+    case ':':
+        return complain("%s wants a value", argv[optind - 1]);
     default:
-        return false;
+        return complain("unknown option %s", argv[optind - 1]);
     }
 }
 
@@ -101,10 +125,14 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
 {
     int option;
 
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-        if (!take_option(option, arguments))
+    while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1)
+        if (!take_option(option, argv, arguments))
             return false;
-    return optind == argc && arguments->bus != NULL && arguments->state != NULL;
+    if (optind < argc)
+        return complain("unexpected %s", argv[optind]);
+    if (arguments->bus == NULL)
+        return complain("--bus is required");
+    return arguments->state != NULL || complain("--state is required");
 }
 
 static void on_signal(int number)
@@ -218,10 +246,9 @@ int main(int argc, char **argv)
     struct state state;
     struct qn_error error = {0};
 
-    if (!parse(argc, argv, &arguments)) {
-        (void)fputs(usage, stderr);
+    standard_files_open();
+    if (!parse(argc, argv, &arguments))
         return EXIT_USAGE;
-    }
     log_level_set(arguments.level);
     handle_signals();
     if (state_sqlite_open(arguments.state, &state, &error) != QN_STATUS_OK) {

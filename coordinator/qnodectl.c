@@ -3,6 +3,7 @@
 #include "coordinator/qnodectl.h"
 
 #include "base/check.h"
+#include "base/standard_files.h"
 #include <string.h>
 
 struct verb {
@@ -11,7 +12,7 @@ struct verb {
     int (*run)(struct ctl *ctl);
     int (*check)(
         const struct ctl_arguments *arguments); /* 0, or ctl_usage; NULL: nothing to check */
-    const char *synopsis, *about, *examples;
+    const char *synopsis, *about, *examples;    /* the verb has the options of its synopsis */
 };
 
 static const struct verb verbs[] = {
@@ -68,8 +69,8 @@ static const struct verb verbs[] = {
      "but coord, which has one (default 16; must stay as it is while nodes run).\n"
      "--replication: copies of each record (default: the broker's).\n",
      "  qnodectl topics create --bus kafka://127.0.0.1:9092 --cluster demo\n"
-     "  qnodectl topics create --bus 'kafka://k1:9093,k2:9093?config=/etc/qnode/kafka' \\\n"
-     "      --partitions 64 --replication 3\n"},
+     "  qnodectl topics create --partitions 64 --replication 3 \\\n"
+     "      --bus 'kafka://k1:9093,k2:9093?config=/etc/qnode/kafka'\n"},
     {"topics list", 0, ctl_topics_list, NULL, "qnodectl topics list",
      "Shows the topics of a cluster on Kafka: good, missing, or what differs. Changes\n"
      "nothing.\n",
@@ -88,7 +89,8 @@ static const struct verb verbs[] = {
 static const char options_text[] =
     "  --bus URL        nats://host:port (default: $QNODE_BUS); with a login as in\n"
     "                   'nats://operator@host:4222?password_file=FILE&ca=FILE'\n"
-    "                   or 'kafka://host:9092?config=FILE', FILE of librdkafka's name=value\n"
+    "                   or 'kafka://host:9092?config=FILE', FILE: librdkafka's\n"
+    "                   name=value\n"
     "  --cluster NAME   default: $QNODE_CLUSTER, else \"default\"\n"
     "  -o table|json    how to print (default: table)\n"
     "  --timeout-s N    how long --wait waits (default 300)\n"
@@ -113,6 +115,56 @@ static void print_verb_help(const struct verb *verb)
 {
     printf("usage: %s\n\n%s\noptions:\n%s\nexamples:\n%s", verb->synopsis, verb->about,
            options_text, verb->examples);
+}
+
+/* Of all verbs that begin with the word. False: there is none. */
+static bool print_group_help(const char *word)
+{
+    size_t bytes = strlen(word);
+    const char *heading = "usage: ";
+
+    for (size_t part = 0; part < 3; part++) {
+        for (size_t i = 0; i < COUNT_OF(verbs); i++) {
+            if (strncmp(verbs[i].name, word, bytes) != 0 || verbs[i].name[bytes] != ' ')
+                continue;
+            if (part == 0)
+                printf("%s%s\n", heading, verbs[i].synopsis);
+            else if (part == 1)
+                printf("\n%s:\n%s", verbs[i].name, verbs[i].about);
+            else
+                printf("%s", verbs[i].examples);
+            heading = "       ";
+        }
+        if (*heading == 'u')
+            return false;
+        if (part == 1)
+            printf("\noptions:\n%s\nexamples:\n", options_text);
+    }
+    return true;
+}
+
+/* "--name" as a word in the verb's synopsis, or at the left of the options of all verbs. */
+static bool verb_has_option(const struct verb *verb, const char *name)
+{
+    char general[32];
+    size_t bytes = strlen(name);
+
+    for (const char *at = verb->synopsis; (at = strstr(at, "--")) != NULL; at += 2)
+        if (strncmp(at + 2, name, bytes) == 0 && strcspn(at + 2, " ]\n") == bytes)
+            return true;
+    (void)snprintf(general, sizeof general, "  --%s ", name);
+    return strstr(options_text, general) != NULL;
+}
+
+/* 0, or ctl_usage. */
+static int check_options(const struct ctl_arguments *arguments, const struct verb *verb)
+{
+    const char *name = NULL;
+
+    while ((name = ctl_next_option(arguments, name)) != NULL)
+        if (!verb_has_option(verb, name))
+            return ctl_usage("%s has no option --%s; usage: %s", verb->name, name, verb->synopsis);
+    return 0;
 }
 
 /* Words of the name that the words of the command line match; 0 if it is another verb. */
@@ -154,7 +206,9 @@ static int run(const struct ctl_arguments *arguments, const struct verb *verb, c
                                         .traceparent = arguments->traceparent};
     struct qn_error error = {0};
 
-    int code = verb->check != NULL ? verb->check(arguments) : 0;
+    int code = check_options(arguments, verb);
+    if (code == 0 && verb->check != NULL)
+        code = verb->check(arguments);
     if (code != 0)
         return code;
     if (arguments->bus == NULL)
@@ -182,7 +236,8 @@ static int dispatch(const struct ctl_arguments *arguments)
     }
     const struct verb *verb = verb_find(words, words_count, &verb_words_count);
     if (verb == NULL && help) {
-        print_help();
+        if (words_count != 1 || !print_group_help(words[0]))
+            print_help();
         return 0;
     }
     if (words_count == 0)
@@ -208,9 +263,10 @@ static int dispatch(const struct ctl_arguments *arguments)
 int main(int argc, char **argv)
 {
     struct ctl_arguments arguments;
+
+    standard_files_open();
     int code =
         ctl_parse(argc, argv, &arguments) ? dispatch(&arguments) : ctl_usage("bad arguments");
-
     ctl_arguments_done(&arguments);
-    return code;
+    return standard_files_end("qnodectl", code);
 }

@@ -26,6 +26,7 @@ struct ctl_arguments {
     uint32_t k, deadline_ms, limit_queries, timeout_s, partitions, replication;
     char **words; /* what is not an option, verb included */
     size_t words_count;
+    uint64_t options_given; /* for ctl_next_option */
 };
 
 struct ctl {
@@ -38,6 +39,9 @@ struct ctl {
 
 /* Options may stand anywhere. False after a complaint on stderr. */
 bool ctl_parse(int argc, char **argv, struct ctl_arguments *ret_arguments);
+/* The long name of the given option behind that of another (NULL: the first); NULL: no more. Not -o
+ * and -h, which suit every verb. */
+const char *ctl_next_option(const struct ctl_arguments *arguments, const char *name);
 void ctl_arguments_done(struct ctl_arguments *arguments);
 /* The complaint and where help is; returns the exit code 2. */
 int ctl_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));

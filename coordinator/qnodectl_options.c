@@ -4,8 +4,10 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "channel/kafka_topics.h"
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,11 +86,37 @@ static bool parse_number(const char *text, int64_t min, int64_t max, int64_t *re
     return true;
 }
 
-static bool parse_u32(const char *text, uint32_t max, uint32_t *ret_value)
+/* The largest value of an option that is a number from 1 on; 0: it is none. */
+static int64_t number_max(int letter)
+{
+    switch (letter) {
+    case OPTION_COUNT:
+    case OPTION_LIMIT:
+        return UINT32_MAX;
+    case OPTION_DEADLINE:
+        return LIMIT_SEARCH_MS_MAX;
+    case OPTION_FOR:
+    case OPTION_TIMEOUT:
+        return 86400;
+    case OPTION_K:
+        return LIMIT_K_MAX;
+    case OPTION_NODE:
+    case OPTION_SRC:
+        return INT64_MAX;
+    case OPTION_PARTITIONS:
+        return KAFKA_PARTITIONS_MAX;
+    case OPTION_REPLICATION:
+        return INT16_MAX;
+    default:
+        return 0;
+    }
+}
+
+static bool parse_u32(const char *text, int letter, uint32_t *ret_value)
 {
     int64_t value;
 
-    if (!parse_number(text, 1, max, &value))
+    if (!parse_number(text, 1, number_max(letter), &value))
         return false;
     *ret_value = (uint32_t)value;
     return true;
@@ -133,35 +161,35 @@ static bool parse_option(int letter, struct ctl_arguments *arguments)
     case OPTION_COLLECTION:
         return parse_text(optarg, &arguments->collection);
     case OPTION_COUNT:
-        return parse_u32(optarg, UINT32_MAX, &arguments->count);
+        return parse_u32(optarg, letter, &arguments->count);
     case OPTION_DEADLINE:
-        return parse_u32(optarg, LIMIT_SEARCH_MS_MAX, &arguments->deadline_ms);
+        return parse_u32(optarg, letter, &arguments->deadline_ms);
     case OPTION_DST:
         return parse_ids(optarg, &arguments->dst);
     case OPTION_FOR:
-        return parse_u32(optarg, 86400, &arguments->for_s);
+        return parse_u32(optarg, letter, &arguments->for_s);
     case OPTION_K:
-        return parse_u32(optarg, LIMIT_K_MAX, &arguments->k);
+        return parse_u32(optarg, letter, &arguments->k);
     case OPTION_KIND:
         return parse_text(optarg, &arguments->kinds);
     case OPTION_LIMIT:
-        return parse_u32(optarg, UINT32_MAX, &arguments->limit_queries);
+        return parse_u32(optarg, letter, &arguments->limit_queries);
     case OPTION_NODE:
-        return parse_number(optarg, 1, INT64_MAX, &arguments->node);
+        return parse_number(optarg, 1, number_max(letter), &arguments->node);
     case OPTION_NODES:
         return parse_ids(optarg, &arguments->nodes);
     case OPTION_PARTITIONS:
-        return parse_u32(optarg, KAFKA_PARTITIONS_MAX, &arguments->partitions);
+        return parse_u32(optarg, letter, &arguments->partitions);
     case OPTION_QUERY:
         return parse_text(optarg, &arguments->query);
     case OPTION_REPLICATION:
-        return parse_u32(optarg, INT16_MAX, &arguments->replication);
+        return parse_u32(optarg, letter, &arguments->replication);
     case OPTION_SEGMENTS:
         return parse_ids(optarg, &arguments->segments);
     case OPTION_SRC:
-        return parse_number(optarg, 1, INT64_MAX, &arguments->src);
+        return parse_number(optarg, 1, number_max(letter), &arguments->src);
     case OPTION_TIMEOUT:
-        return parse_u32(optarg, 86400, &arguments->timeout_s);
+        return parse_u32(optarg, letter, &arguments->timeout_s);
     case OPTION_TRACE:
         arguments->traceparent = optarg;
         return traceparent_is_valid(optarg);
@@ -170,6 +198,20 @@ static bool parse_option(int letter, struct ctl_arguments *arguments)
     default:
         return false;
     }
+}
+
+static void complain(int letter, const char *name, const char *value)
+{
+    (void)fprintf(stderr, "qnodectl: %s is no value for %s%s: want ", value,
+                  letter == 'o' ? "-" : "--", letter == 'o' ? "o" : name);
+    if (number_max(letter) > 0)
+        (void)fprintf(stderr, "a number from 1 to %" PRId64 "\n", number_max(letter));
+    else if (letter == OPTION_DST || letter == OPTION_NODES || letter == OPTION_SEGMENTS)
+        (void)fprintf(stderr, "ids like 1,2,3, at most %d\n", CTL_IDS_MAX);
+    else if (letter == OPTION_TRACE)
+        (void)fprintf(stderr, "a W3C trace context, 00-TRACE-SPAN-01 in hexadecimal digits\n");
+    else
+        (void)fprintf(stderr, "%s\n", letter == 'o' ? "table or json" : "some text");
 }
 
 /* Options without a value. */
@@ -200,17 +242,32 @@ bool ctl_parse(int argc, char **argv, struct ctl_arguments *ret_arguments)
     bool good = true;
 
     while (good && (letter = getopt_long(argc, argv, "ho:", options, &index)) >= 0) {
+        if (letter >= OPTION_BUS)
+            arguments.options_given |= UINT64_C(1) << index;
         if (parse_flag(letter, &arguments))
             continue;
         good = letter != '?' && parse_option(letter, &arguments);
         if (!good && letter != '?')
-            (void)fprintf(stderr, "qnodectl: %s is no value for %s%s\n", optarg,
-                          letter == 'o' ? "-o" : "--", letter == 'o' ? "" : options[index].name);
+            complain(letter, options[index].name, optarg);
     }
     arguments.words = argv + optind;
     arguments.words_count = (size_t)(argc - optind);
     *ret_arguments = arguments;
     return good;
+}
+
+static_assert(COUNT_OF(options) <= 64, "a bit of options_given for each");
+
+const char *ctl_next_option(const struct ctl_arguments *arguments, const char *name)
+{
+    bool is_behind = name == NULL;
+
+    for (size_t i = 0; i < COUNT_OF(options) - 1; i++) {
+        if (is_behind && arguments->options_given >> i & 1)
+            return options[i].name;
+        is_behind |= options[i].name == name;
+    }
+    return NULL;
 }
 
 void ctl_arguments_done(struct ctl_arguments *arguments)

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/standard_files.h"
 #include "coordinator/tap_gist.h"
 #include <inttypes.h>
 #include <signal.h>
@@ -25,6 +26,7 @@ struct tap {
     const struct ctl_arguments *arguments;
     int64_t collection_id; /* 0: all */
     uint64_t seen, shown;
+    bool is_broken; /* nothing can be printed any more */
 };
 
 /* The number behind `channel` ("agent.", "report.") in "qnode.<cluster>.<channel><number>..."; 0:
@@ -92,6 +94,20 @@ static void short_subject(const char *subject, char *ret_text, size_t text_bytes
         (void)snprintf(ret_text, text_bytes, "%s", at);
 }
 
+/* Anyone on the bus chooses these bytes: none of them shall steer the terminal. */
+static void print_escaped(const char *line, int width)
+{
+    for (; *line != '\0'; line++) {
+        unsigned char byte = (unsigned char)*line;
+        bool is_control = byte < 0x20 || byte == 0x7f;
+        width -= is_control ? 4 : 1;
+        if (width < 0)
+            break;
+        printf(is_control ? "\\x%02x" : "%c", byte);
+    }
+    printf("\n");
+}
+
 static void print_line(const struct qn_feed_item *item, const struct tap_gist *gist)
 {
     char line[TAP_LINE_BYTES], subject[64], time[TEXT_BYTES];
@@ -103,7 +119,16 @@ static void print_line(const struct qn_feed_item *item, const struct tap_gist *g
     else
         (void)snprintf(line, sizeof line, "%s %-20.20s %s %s", table_wall_ms(clock_wall_ms(), time),
                        subject, shown_kind(item->message->kind), gist->text);
-    printf("%.*s\n", TABLE_WIDTH, line);
+    print_escaped(line, TABLE_WIDTH);
+}
+
+/* As protobuf's JSON: a reader that takes numbers for doubles would lose digits. */
+static void set_u64(struct doc *row, const char *name, uint64_t value)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof text, "%" PRIu64, value);
+    doc_set_string(row, name, text);
 }
 
 static void print_json(const struct qn_feed_item *item, const struct tap_gist *gist)
@@ -120,10 +145,9 @@ static void print_json(const struct qn_feed_item *item, const struct tap_gist *g
     if (message != NULL) {
         doc_set_string(row, "cluster", message->cluster);
         doc_set_string(row, "sender", message->sender);
-        (void)snprintf(epoch, sizeof epoch, "%" PRIu64, message->boot); /* as protobuf's JSON */
-        doc_set_string(row, "boot", epoch);
-        doc_set_int(row, "term", (int64_t)message->term);
-        doc_set_int(row, "requestID", (int64_t)message->request_id);
+        set_u64(row, "boot", message->boot);
+        set_u64(row, "term", message->term);
+        set_u64(row, "requestID", message->request_id);
         doc_set_string(row, "replyTo", message->reply_to);
         doc_set_string(row, "traceparent", message->traceparent);
     }
@@ -139,6 +163,7 @@ static void print_json(const struct qn_feed_item *item, const struct tap_gist *g
         doc_append(ids, doc_int(gist->segment_ids[i]));
     doc_set(row, "segmentIDs", ids);
     doc_set_int(row, "segmentsCount", (int64_t)gist->segments_count);
+    doc_set_int(row, "copiesCount", (int64_t)gist->copies_count);
     doc_print_line(row);
     doc_free(row);
 }
@@ -157,14 +182,14 @@ static void take(struct tap *tap, const struct qn_feed_item *item)
         print_json(item, &gist);
     else
         print_line(item, &gist);
-    (void)fflush(stdout);
+    tap->is_broken = !standard_files_flush("qnodectl");
 }
 
 static bool goes_on(const struct tap *tap, uint64_t started_ms)
 {
     const struct ctl_arguments *arguments = tap->arguments;
 
-    return !interrupted && !ferror(stdout) &&
+    return !interrupted && !tap->is_broken &&
            (arguments->count == 0 || tap->shown < arguments->count) &&
            (arguments->for_s == 0 || ctl_now_ms() - started_ms < (uint64_t)arguments->for_s * 1000);
 }
@@ -173,7 +198,7 @@ static bool is_kind(const char *kind, size_t bytes)
 {
     static const char other[] = "undecodable";
 
-    for (int i = 1; i < 128; i++) {
+    for (int i = MESSAGE_NONE; i < 128; i++) {
         const char *name = message_kind_name((enum message_kind)i);
         const char *shown = shown_kind((enum message_kind)i);
         if ((strlen(name) == bytes && strncasecmp(name, kind, bytes) == 0) ||
@@ -223,5 +248,5 @@ int ctl_tap(struct ctl *ctl)
     (void)fprintf(stderr, "seen %" PRIu64 ", shown %" PRIu64 ", dropped %" PRIu64 "\n", tap.seen,
                   tap.shown, qn_feed_dropped(feed));
     qn_feed_close(feed);
-    return 0;
+    return tap.is_broken ? 1 : 0;
 }

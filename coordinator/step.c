@@ -45,6 +45,16 @@ static bool hear_term(struct core *core, const struct message *message)
     return true;
 }
 
+/* A client may hold a view of a coordinator that no node heard of: it died, or was cut off. But
+ * many may ask, and who lies about it shall not keep us from working: we step down for it once in a
+ * while. */
+static bool hear_client_term(struct core *core, const struct message *message)
+{
+    if (core->phase == CORE_ACTIVE && core->now_ms - core->active_ms < CORE_CLIENT_TERM_MS)
+        return true;
+    return hear_term(core, message);
+}
+
 /* Not just the next one: two that start together, or cannot hear each other, would take the same,
  * and their views could not be told apart by (term, version). */
 static void take_term(struct core *core)
@@ -73,7 +83,7 @@ static void announce(struct core *core)
     if (core->announced_ms != 0 && core->now_ms - core->announced_ms < CORE_REPEAT_MS)
         return;
     core->announced_ms = core->now_ms == 0 ? 1 : core->now_ms;
-    (void)outbox_message(core->out, OUTBOX_COORD, 0, MESSAGE_REPORT_REQUEST);
+    (void)outbox_message(core->out, OUTBOX_ANNOUNCE, 0, MESSAGE_REPORT_REQUEST);
 }
 
 /* Two that start together hear the same reports and take the same term: one gives way. */
@@ -242,9 +252,7 @@ static void on_message(struct core *core, const struct message *message)
         on_announcement(core, message);
         break;
     case MESSAGE_COORD_REQUEST:
-        /* A client may hold a view of a coordinator that no node heard of: it died, or was cut off.
-         */
-        if (message->coord_request.verb != COORD_GET_VIEW || hear_term(core, message))
+        if (message->coord_request.verb != COORD_GET_VIEW || hear_client_term(core, message))
             api_on_request(core, message);
         break;
     default:

@@ -169,10 +169,13 @@ static void of_view(struct tap_gist *gist, const struct collection_view *view)
 {
     gist->collection_id = view->collection_id;
     gist->epoch = view->version;
-    for (size_t i = 0; i < view->items_count; i++)
+    for (size_t i = 0; i < view->items_count; i++) {
         about_segment(gist, view->items[i].segment_id);
-    say(gist, "%s %" PRIu64 ".%" PRIu64 ", %zu segments, page %u of %u", view->name,
-        view->version.term, view->version.version, view->items_count, view->page + 1, view->pages);
+        gist->copies_count += view->items[i].copies_count;
+    }
+    say(gist, "%s %" PRIu64 ".%" PRIu64 ", %zu segments, %zu copies, page %u of %u", view->name,
+        view->version.term, view->version.version, view->items_count, gist->copies_count,
+        view->page + 1, view->pages);
 }
 
 static void of_coord_request(struct tap_gist *gist, const struct coord_request *request)
@@ -184,9 +187,10 @@ static void of_coord_request(struct tap_gist *gist, const struct coord_request *
     for (size_t i = 0; i < request->segment_ids_count; i++)
         about_segment(gist, request->segment_ids[i]);
     say(gist, "%s", (unsigned)request->verb < COUNT_OF(verbs) ? verbs[request->verb] : "?");
-    say(gist, " %s%s", request->collection, request->folder);
+    if (*request->collection != '\0' || *request->folder != '\0')
+        say(gist, " %s%s", request->collection, request->folder);
     if (request->src_node_id != 0)
-        say(gist, "from node %" PRId64, request->src_node_id);
+        say(gist, " from node %" PRId64, request->src_node_id);
 }
 
 static void of_coord_answer(struct tap_gist *gist, const struct coord_answer *answer)

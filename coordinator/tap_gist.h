@@ -11,6 +11,7 @@ struct tap_gist {
     char text[256];
     int64_t segment_ids[TAP_GIST_IDS]; /* the first of them */
     size_t segments_count;             /* all of them */
+    size_t copies_count;               /* of a view's page */
     int64_t node_id, collection_id;    /* 0: it names none */
     bool has_status;
     enum qn_status status;

@@ -3,6 +3,7 @@
 #include "segstore/qseg.h"
 
 #include "base/check.h"
+#include "base/standard_files.h"
 #include "segstore/kernels/kernels.h"
 #include <stdio.h>
 #include <string.h>
@@ -21,13 +22,13 @@ static void show_help(FILE *out)
     (void)fputs("usage: qseg VERB [OPTION]... [FILE]...\n\nverbs:\n", out);
     for (size_t i = 0; i < COUNT_OF(verbs); i++)
         (void)fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].purpose);
-    (void)fputs("\nqseg VERB --help tells options and examples. Environment: QNODE_KERNELS="
+    (void)fputs("\nqseg VERB --help tells options and examples.\nEnvironment: QNODE_KERNELS="
                 "scalar|avx2|avx512.\nExit codes: 0 ok, 1 failed, 2 usage, 75 try again, "
                 "78 bad configuration.\n",
                 out);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct qn_error error = {0};
 
@@ -46,4 +47,10 @@ int main(int argc, char **argv)
             return verbs[i].run(argc - 1, argv + 1);
     (void)fprintf(stderr, "qseg: %s: no such verb; see qseg --help\n", argv[1]);
     return 2;
+}
+
+int main(int argc, char **argv)
+{
+    standard_files_open();
+    return standard_files_end("qseg", run(argc, argv));
 }

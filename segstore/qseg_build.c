@@ -299,8 +299,9 @@ int qseg_build(int argc, char **argv)
         {"--json", QSEG_FLAG, &build.json, "tell what was written as JSON (also: -o json)"},
     };
     struct qseg_arguments arguments = {
-        .synopsis = "--input F --metric M (--out F.qseg | --out-dir DIR --rows-per-segment N "
-                    "--name NAME) [OPTION]...",
+        .synopsis = "--input F --metric M --out F.qseg [OPTION]...\n"
+                    "       qseg build --input F --metric M --out-dir DIR --name NAME\n"
+                    "                  --rows-per-segment N [OPTION]...",
         .examples =
             "  qseg build --input base.fbin --metric l2 --segment 7 --out seven.qseg\n"
             "  qseg build --input base.fbin --metric cosine --collection 3 --name glove \\\n"

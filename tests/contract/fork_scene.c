@@ -2,9 +2,26 @@
 #include "tests/contract/fork_scene.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+static struct bus_server broker;
+
+int fork_broker_start(void **state)
+{
+    (void)state;
+    bus_server_start(&broker, BUS_KAFKA);
+    return setenv("QNODE_KAFKA_FOLDER", broker.folder, 1);
+}
+
+int fork_broker_stop(void **state)
+{
+    (void)state;
+    bus_server_stop(&broker);
+    return unsetenv("QNODE_KAFKA_FOLDER");
+}
 
 int fork_scene_open(void **state)
 {

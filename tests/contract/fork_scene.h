@@ -24,6 +24,9 @@ struct scene {
 /* As setup and teardown of cmocka; *state: a scene with its kind of bus. */
 int fork_scene_open(void **state);
 int fork_scene_close(void **state);
+/* Around all scenes on Kafka: one broker, because it takes seconds to start. */
+int fork_broker_start(void **state);
+int fork_broker_stop(void **state);
 
 /* What a child does; true: all was as it should be. It must not use cmocka. */
 typedef bool child_part(struct scene *scene);

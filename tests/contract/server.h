@@ -35,5 +35,7 @@ void bus_server_up(struct bus_server *server);
 void bus_server_freeze(struct bus_server *server, bool frozen);
 /* The mock's next answer to a producer is fatal for it. */
 void bus_server_break_producer(struct bus_server *server);
+/* The partitions of the mock's topic qnode.t1.event have a leader, or none. */
+void bus_server_lead(struct bus_server *server, bool led);
 
 #endif

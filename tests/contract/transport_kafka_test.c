@@ -5,11 +5,19 @@
 #include "channel/kafka.h"
 #include "channel/kafka_topics.h"
 #include "tests/contract/suite.h"
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { LOOKS_MAX = 20000, CONNECT_MS = 20000, FLUSH_MS = 10000 };
+enum {
+    LOOKS_MAX = 20000,
+    CONNECT_MS = 20000,
+    FLUSH_MS = 10000,
+    UNLED_US = 1500000,
+    GIVE_UP_US = 15000000,
+};
 
 static const char subject[] = "qnode.t1.event.1";
 
@@ -76,6 +84,53 @@ static void mail_of_others_is_skipped(void **state)
     assert_true(collector_wait(&bus->collector, 1));
     assert_int_equal(bus->collector.all[0].word, 5);
     assert_int_equal(collector_count(&bus->collector), 1);
+}
+
+static void *lead_later(void *owner)
+{
+    (void)usleep(UNLED_US);
+    bus_server_lead(owner, true);
+    return NULL;
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* As those of a topic that was made a moment ago. */
+static void subscribing_waits_until_the_partitions_have_leaders(void **state)
+{
+    struct bus *bus = *state;
+    pthread_t thread;
+
+    bus_server_lead(suite_server(), false);
+    uint64_t started_us = now_us();
+    assert_int_equal(pthread_create(&thread, NULL, lead_later, suite_server()), 0);
+    subscribe(&bus->far, "qnode.t1.event.*", collector_take, &bus->collector);
+    assert_true(now_us() - started_us >= UNLED_US);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    publish_word(&bus->near, subject, 1);
+    assert_true(collector_wait(&bus->collector, 1));
+}
+
+static void subscribing_gives_up_where_no_leader_comes(void **state)
+{
+    struct bus *bus = *state;
+    struct qn_error error = {0};
+
+    bus_server_lead(suite_server(), false);
+    uint64_t started_us = now_us();
+    assert_int_equal(
+        bus->far.ops->subscribe(bus->far.self, subject, collector_take, &bus->collector, &error),
+        QN_STATUS_UNAVAILABLE);
+    assert_true(now_us() - started_us < GIVE_UP_US);
+    assert_non_null(strstr(error.text, "topic qnode.t1.event: its partitions have no leader"));
+    bus_server_lead(suite_server(), true);
+    subscribe(&bus->far, subject, collector_take, &bus->collector);
 }
 
 /* ---- the administrator ---- */
@@ -147,6 +202,28 @@ static void topics_are_made_once_and_what_differs_is_told(void **state)
     assert_string_equal(reports[TOPIC_REPORT].text, "");
 }
 
+static void who_starts_right_after_the_topics_were_made_is_served(void **state)
+{
+    struct bus *bus = *state;
+    struct kafka_topic_report reports[TOPIC_KINDS];
+    char cluster[32], query[64], event[64];
+    struct kafka_topics_options options = {.url = bus->url,
+                                           .cluster = cluster,
+                                           .partitions = 32,
+                                           .create = true,
+                                           .connect_ms = CONNECT_MS};
+
+    (void)snprintf(cluster, sizeof cluster, "fresh-%d", (int)getpid());
+    (void)snprintf(query, sizeof query, "qnode.%s.query.7", cluster);
+    (void)snprintf(event, sizeof event, "qnode.%s.event.1", cluster);
+    assert_int_equal(kafka_topics(&options, reports, NULL), QN_STATUS_OK);
+    subscribe(&bus->far, event, collector_take, &bus->collector);
+    subscribe(&bus->far, query, collector_take, &bus->collector);
+    publish_word(&bus->near, event, 1);
+    publish_word(&bus->near, query, 2);
+    assert_true(collector_wait(&bus->collector, 2));
+}
+
 int main(void)
 {
 #define NOT_KAFKA "is not Kafka"
@@ -157,6 +234,12 @@ int main(void)
         {SUITE_TEST(a_missing_topic_is_named),
          .not_on = {ON_KAFKA, [BUS_KAFKA_MOCK] = "the mock makes every topic it is asked for"}},
         {SUITE_TEST(mail_of_others_is_skipped), .not_on = {ON_KAFKA}},
+        {SUITE_TEST(subscribing_waits_until_the_partitions_have_leaders),
+         .not_on = {ON_KAFKA, [BUS_KAFKA] = "a real broker leads at once"}},
+        {SUITE_TEST(subscribing_gives_up_where_no_leader_comes),
+         .not_on = {ON_KAFKA, [BUS_KAFKA] = "a real broker leads at once"}},
+        {SUITE_TEST(who_starts_right_after_the_topics_were_made_is_served),
+         .not_on = {ON_KAFKA, [BUS_KAFKA_MOCK] = "the mock has no administrator"}},
         {SUITE_TEST(topics_are_made_once_and_what_differs_is_told),
          .not_on = {ON_KAFKA, [BUS_KAFKA_MOCK] = "the mock has no administrator"}},
     };

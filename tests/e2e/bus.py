@@ -1,23 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bus servers as processes. A bus is started and killed by the test, and always comes back under
-the same URL. What a class must have: name, process_name, url, start(), kill(), mute(), connections()."""
+the same URL. What a class must have: process_name, url, start(), kill(), mute(), lacks(), and
+connections(), which is None where the server does not tell."""
 import calendar
 import contextlib
 import json
 import os
+import pathlib
+import shutil
 import signal
 import socket
-import threading
+import subprocess
 import time
 import urllib.request
 
+CONTRACT = pathlib.Path(__file__).resolve().parents[1] / "contract"
 
-class NatsBus:
-    """One nats-server; its monitoring port tells who is connected since when."""
-    name, process_name = "nats", "nats"
+
+class Bus:
+    """A server process of the cluster on a port of 127.0.0.1."""
+    process_name, connections = "", None
 
     def __init__(self, cluster):
-        self.cluster, self.url, self.port, self.monitor = cluster, None, "-1", None
+        self.cluster, self.url, self.port = cluster, None, "-1"
+
+    @staticmethod
+    def lacks():
+        """Why no such server can run here; empty: it can."""
+        return ""
+
+    def kill(self):
+        """SIGKILL; safe from any thread."""
+        process = self.cluster.processes[self.process_name]
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+
+    @contextlib.contextmanager
+    def mute(self):
+        """In the place of the killed server: takes connections and says nothing."""
+        with socket.create_server(("127.0.0.1", int(self.port)), backlog=100):
+            yield
+
+
+class NatsBus(Bus):
+    """One nats-server; its monitoring port tells who is connected since when."""
+    process_name, monitor = "nats", None
+
+    @staticmethod
+    def lacks():
+        return "" if shutil.which("nats-server") else "nats-server is not installed"
 
     def start(self):
         process = self.cluster.spawn("nats", "nats-server", "-a", "127.0.0.1", "-p", self.port,
@@ -37,17 +68,6 @@ class NatsBus:
         """Further arguments of the server."""
         return ()
 
-    def kill(self):
-        """SIGKILL; safe from any thread."""
-        os.kill(self.cluster.processes["nats"].pid, signal.SIGKILL)
-        self.cluster.processes["nats"].wait()
-
-    @contextlib.contextmanager
-    def mute(self):
-        """In the place of the killed server: takes connections and says nothing."""
-        with socket.create_server(("127.0.0.1", int(self.port)), backlog=100):
-            yield
-
     def connections(self, states=("open", "closed")):
         """[(name, seconds since 1970 of its begin)] of all connections since the server's start."""
         rows = []
@@ -66,84 +86,40 @@ def seconds_of(text):
     return calendar.timegm(parsed) + float("0." + (rest or "0"))
 
 
-# ---- a tap: every message of the cluster, by the bus's own protocol and a few lines of protobuf ----
+class JetStreamBus(NatsBus):
+    """The same server retaining the views."""
 
-KINDS = {20: "LoadSegments", 21: "ReleaseSegments", 22: "SealedSegmentsChangeInfo",
-         30: "CopyStatusRequest", 31: "CopyStatus", 50: "NodeReport", 51: "SegmentLoaded",
-         52: "SegmentReleased", 53: "LoadFailed", 54: "ReleaseHeld", 55: "Leaving",
-         56: "CommandRefused", 60: "CollectionView"}
-
-
-def fields(data):
-    """[(number, value)] of one protobuf message: ints, or bytes for what has a length."""
-    at, found = 0, []
-
-    def varint():
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-    while at < len(data):
-        tag = varint()
-        kind = tag & 7
-        size = {0: 0, 1: 8, 2: -1, 5: 4}[kind]
-        if kind == 0:
-            found.append((tag >> 3, varint()))
-            continue
-        if kind == 2:
-            size = varint()
-        found.append((tag >> 3, data[at:at + size]))
-        at += size
-    return found
+    def more(self):
+        return "-js", "--store_dir", self.cluster.folder / "js"
 
 
-class Tap:
-    """Listens to everything on its own thread: on_message(kind, subject, body fields)."""
+class KafkaBus(Bus):
+    """One Apache Kafka broker with the topics of the cluster; it is back when its port answers."""
+    process_name, broker = "kafka", CONTRACT / "kafka_broker"
 
-    def __init__(self, url, cluster_name, on_message):
-        host, port = url.split("://")[1].rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=10)
-        self.on_message = on_message
-        self.stream = self.socket.makefile("rb")
-        self.stream.readline()  # INFO
-        self.socket.sendall(b'CONNECT {"verbose":false,"name":"tap","headers":true}\r\n'
-                            + f"SUB qnode.{cluster_name}.> 1\r\nPING\r\n".encode())
-        while self.stream.readline() != b"PONG\r\n":
-            pass
-        self.socket.settimeout(None)
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
+    @classmethod
+    def lacks(cls):
+        return subprocess.run([cls.broker, "check"], stdout=subprocess.PIPE, text=True).stdout.strip()
 
-    def run(self):
+    def start(self):
+        folder, is_first = self.cluster.folder / "kafka", self.url is None
+        process = self.cluster.spawn("kafka", self.broker, "run", folder)
+        until = time.monotonic() + 90
+        while not self.answers(folder / "address"):
+            if time.monotonic() > until or process.poll() is not None:
+                raise AssertionError("the Kafka broker does not start")
+            time.sleep(0.01)
+        if is_first:
+            self.cluster.url = self.url
+            self.cluster.ctl("topics", "create")
+
+    def answers(self, address):
+        if not address.exists():
+            return False
+        self.url = "kafka://" + address.read_text().strip()
+        self.port = self.url.rsplit(":", 1)[1]
         try:
-            while True:
-                words = self.stream.readline().split()
-                if not words:
-                    return
-                if words[0] == b"PING":
-                    self.socket.sendall(b"PONG\r\n")
-                elif words[0] in (b"MSG", b"HMSG"):
-                    self.take(words)
+            socket.create_connection(("127.0.0.1", int(self.port)), 1).close()
+            return True
         except OSError:
-            return
-
-    def take(self, words):
-        data = self.stream.read(int(words[-1]) + 2)[:-2]
-        if words[0] == b"HMSG":
-            data = data[int(words[-2]):]
-        for number, body in fields(data):
-            if number in KINDS and isinstance(body, bytes):
-                self.on_message(KINDS[number], words[1].decode(), body)
-
-    def close(self):
-        try:
-            self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.socket.close()
-        self.thread.join(5)
+            return False

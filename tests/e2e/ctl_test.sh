@@ -56,6 +56,39 @@ expect 2 "no bus" env -u QNODE_BUS qnodectl nodes
 expect 2 "no such verb: dance" qnodectl dance
 expect 2 "load-balance needs" qnodectl load-balance --src 1
 expect 0 "examples:" qnodectl load-balance --help
+expect 2 "nodes has no option --kind; usage: qnodectl nodes" qnodectl nodes --kind x
+expect 2 "topics list has no option --wait" qnodectl topics list --wait
+expect 2 "no value for --replication: want a number from 1 to 32767" qnodectl topics create \
+  --replication 99999999999
+expect 2 "x is no value for -o: want table or json" qnodectl nodes -o x
+expect 2 "qcoordd: --bus is required" qcoordd
+expect 2 "--state is required" qcoordd --bus nats://127.0.0.1:1
+expect 2 "unknown option --statt" qcoordd --statt x
+expect 2 "--log-level loud: want error" qcoordd --log-level loud
+expect 2 "0 is no number of milliseconds: want 1 to 86400000" qcoordd --overlap-ms 0
+expect 2 "--cluster a.b: want 1 to 64 of letters" qcoordd --bus nats://127.0.0.1:1 \
+  --state "$work/none.db" --cluster a.b
+
+# All help fits a terminal; a group of verbs has one, too.
+narrow() { # COMMAND...
+  expect 0 "usage: " "$@" --help
+  awk 'length > 80 { bad = 1; print "too wide: " $0 } END { exit bad }' "$work/out"
+}
+narrow qnoded
+narrow qcoordd
+narrow qnodectl
+narrow qnode-bench
+for verb in "" generate build inspect verify truth search; do narrow qseg $verb; done
+for verb in nodes segments load-balance moves search tap collections\ {list,load,release} \
+  topics\ {create,list}; do
+  # shellcheck disable=SC2086 # two words
+  narrow qnodectl $verb
+done
+narrow qnodectl collections
+narrow qnodectl topics
+grep -q "^topics create:" "$work/out"
+grep -q "^usage: qnodectl topics create .--partitions" "$work/out"
+grep -q "^  qnodectl topics list --bus" "$work/out"
 expect 69 "next: start the bus" qnodectl --bus nats://127.0.0.1:1 nodes
 
 start bus nats-server -a 127.0.0.1 -p -1 --ports_file_dir "$work"
@@ -131,6 +164,41 @@ expect 0 "" qnodectl tap --for 1 --kind ChangeInfo,SealedSegmentsChangeInfo
 expect 2 "no message is a Nonsense" qnodectl tap --kind SegmentLoaded,Nonsense
 expect 2 "no value for --traceparent" qnodectl tap --traceparent 00-zz
 expect 0 "" qnodectl tap --for 1 --collection small
+
+# Whatever is on the bus, tap neither steers the terminal nor loses digits or empty messages.
+qnodectl tap --kind CoordRequest --count 1 --for 10 >"$work/lines" 2>"$work/lines.err" &
+lines=$!
+qnodectl tap --kind CoordRequest,none --count 2 --for 10 -o json >"$work/tap" 2>"$work/tap.err" &
+tap=$!
+sleep 0.5
+expect 1 "no-such" qnodectl collections load $'/\033[31m\nno-such'
+port=${QNODE_BUS##*:}
+exec 9<>"/dev/tcp/127.0.0.1/$port"
+printf 'CONNECT {"verbose":false}\r\nPUB qnode.ctl.event.1 0\r\n\r\nPING\r\n' >&9
+grep -m 1 -q PONG <&9
+exec 9>&-
+wait "$tap" "$lines"
+grep -q '\\x1b\[31m\\x0a' "$work/lines"
+grep -Eq '"bytes":0,"kind":"none"' "$work/tap"
+grep -Eq '"boot":"[0-9]+","term":"[0-9]+","requestID":"[0-9]+"' "$work/tap"
+grep -q "^seen [0-9]*, shown 2, dropped 0$" "$work/tap.err"
+checks=$((checks + 4))
+
+# Output that does not arrive is a failure, and a closed one goes nowhere, not into a socket.
+full() { "$@" >/dev/full; }
+closed() { "$@" >&-; }
+expect 1 "qnodectl: write to stdout: No space left on device" full qnodectl nodes
+expect 1 "qnodectl: write to stdout: No space left on device" full qnodectl --help
+expect 1 "qnodectl: write to stdout: No space left on device" full qnodectl tap --count 1 --for 10
+expect 1 "qnoded: write to stdout: No space left on device" full qnoded --help
+expect 1 "qcoordd: write to stdout: No space left on device" full qcoordd --version
+expect 0 "shown 2, dropped 0" closed qnodectl tap --count 2 --for 10
+code=0
+timeout 20 qnoded --node-id 9 --bus nats://127.0.0.1:1 --state-dir "$work/node-9" 2>&- || code=$?
+[ $code = 69 ]
+[ -e "$work/node-9/lock" ]
+[ ! -s "$work/node-9/lock" ] || { echo "the log is in the lock"; exit 1; }
+checks=$((checks + 1))
 expect 0 '"phase": "done"' qnodectl moves -o json
 expect 0 "done" qnodectl moves
 all_on_2() { [ "$(qnodectl segments --collection small -o json | grep -c '"nodeID": 2')" = 4 ]; }

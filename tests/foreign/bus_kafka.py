@@ -8,7 +8,7 @@ import zlib
 import confluent_kafka
 
 TOPICS = ("report", "event", "coord", "query", "reply")  # what a coordinator and its client hear
-AGENT_TOPICS = ("control", "ask", "search")
+AGENT_TOPICS = ("control", "ask", "search")  # of control only what coordinators tell each other
 
 
 def place(subject, partitions):
@@ -25,6 +25,8 @@ def place(subject, partitions):
 
 def subject_of(topic, key):
     """The way back; of the topics a coordinator reads."""
+    if topic == "control":
+        return f"agent.{key}.control"
     return "coord" if topic == "coord" else f"{topic}.{key}"
 
 
@@ -48,7 +50,8 @@ class Bus:
         for topic in AGENT_TOPICS:  # written to only: they must be there
             for partition in range(self.partitions[topic]):
                 self._start(topic, partition)
-        self.consumer.assign([self._start(topic, partition) for topic in TOPICS
+        self.consumer.assign([self._start("control", 0)] +
+                             [self._start(topic, partition) for topic in TOPICS
                               for partition in range(self.partitions[topic])])
 
     def _start(self, topic, partition):
@@ -83,8 +86,9 @@ class Bus:
             if record is None or record.error():
                 continue
             subject = subject_of(record.topic()[len(self.prefix):], record.key().decode())
-            # Several clients share a partition: what has another's key is skipped.
-            if subject.startswith("reply.") and subject.split(".")[1] != self.client:
+            # Several share a partition: what has another's key is skipped.
+            if subject.startswith("reply.") and subject.split(".")[1] != self.client or \
+                    subject.startswith("agent.") and subject != "agent.0.control":
                 continue
             return subject, record.value()
         return None

@@ -18,7 +18,8 @@ class Bus:
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
         # What a coordinator hears, and what its own client hears (section 2).
-        self._run(self._open(("report.*", "event.*", "coord", "query.>", f"reply.{client}.>")))
+        self._run(self._open(("report.*", "event.*", "coord", "agent.0.control", "query.>",
+                              f"reply.{client}.>")))
 
     def _run(self, what):
         return asyncio.run_coroutine_threadsafe(what, self.loop).result(30)

@@ -41,7 +41,7 @@ class Tutorial(Steps):
                              not node.report.leaving,
                              node.report.kernels in ("scalar", "avx2", "avx512"))
         self.take_term()
-        self.story.said("coordinator", "coord", f"ReportRequest: term {self.term} is here")
+        self.story.said("coordinator", "agent.0.control", f"ReportRequest: term {self.term} is here")
         for node_id in (A, B):
             node = self.full_report(node_id, "your copies", lambda n: True)
             self.story.check(f"node {node_id} has no copy",

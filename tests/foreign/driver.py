@@ -18,6 +18,19 @@ PATIENCE_S = 30.0   # then this story has failed; a real coordinator never gives
 SEARCH_MS = 5_000
 
 
+def came_rightly(subject, message):
+    """The bus protects subjects, not the names inside: a report speaks for the node of its subject,
+    a receipt for its sender's (section 2)."""
+    kind = message.WhichOneof("body")
+    if kind == "node_report":
+        return subject == f"report.{message.node_report.node_id}"
+    if kind == "report_request":
+        return subject == "agent.0.control"
+    if subject.startswith("event."):
+        return message.sender == "node/" + subject.split(".")[1]
+    return True
+
+
 @dataclasses.dataclass
 class Node:
     """One agent, as its reports say."""
@@ -68,10 +81,10 @@ class Driver:
     # ---- hearing -------------------------------------------------------------------------------
 
     def beacon(self):
-        """Each second, on `coord`: a coordinator of this term is there (section 2)."""
+        """Each second, on the control of no node: a coordinator of this term is there (section 2)."""
         if self.term and time.monotonic() - self.beacon_at > 1.0:
             self.beacon_at = time.monotonic()
-            self.publish("coord", self.envelope(report_request=pb.ReportRequest()))
+            self.publish("agent.0.control", self.envelope(report_request=pb.ReportRequest()))
 
     def next(self, seconds):
         """(subject, Message) of the next message that is ours, or (None, None)."""
@@ -84,12 +97,12 @@ class Driver:
             message.ParseFromString(heard[1])
         except Exception:  # what is not a Message is dropped (section 3)
             return None, None
-        if message.cluster != self.cluster:
+        if message.cluster != self.cluster or not came_rightly(heard[0], message):
             return None, None
         self.highest_term = max(self.highest_term, message.term)
         if message.WhichOneof("body") == "node_report":
             self.take_report(message)
-        rival = heard[0] == "coord" and message.HasField("report_request")
+        rival = message.HasField("report_request")
         if rival and self.term and (message.term, message.boot) > (self.term, self.boot):
             raise Failure(f"a coordinator of term {message.term} is there: we step down (C2)")
         return heard[0], message

@@ -204,8 +204,9 @@ static void strange_messages_are_counted_and_do_no_harm(void **state)
     for (size_t i = 0; i < COUNT_OF(inboxes); i++) {
         world_send_bytes(world, inboxes[i], "\xff\xff\xff", 3);
         world_send_bytes(world, inboxes[i], "", 0);
-        world_send(world, inboxes[i],
-                   (struct message){.kind = MESSAGE_REPORT_REQUEST, .cluster = "other"});
+        world_send(
+            world, inboxes[i],
+            (struct message){.kind = MESSAGE_REPORT_REQUEST, .cluster = "other", .reply_to = ""});
         world_send(world, inboxes[i], (struct message){.kind = MESSAGE_SEGMENT_LOADED});
     }
     world_run(world);

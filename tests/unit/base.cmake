@@ -1,4 +1,4 @@
 # The floor of the house.
-foreach(name arena doc error executor files histogram log prng ring text types)
+foreach(name arena doc error executor files histogram log prng ring standard_files text types)
   qnode_test(base_${name}_test unit/base_${name}_test.c)
 endforeach()

@@ -9,9 +9,13 @@ target_compile_definitions(channel_golden_test PRIVATE
   GOLDEN_DIR="${CMAKE_CURRENT_SOURCE_DIR}/golden")
 qnode_test(channel_subject_test unit/channel_subject_test.c LIBS channel)
 qnode_test(channel_topic_test unit/channel_topic_test.c LIBS channel)
+qnode_test(channel_origin_test unit/channel_origin_test.c LIBS channel)
 qnode_test(channel_kafka_options_test unit/channel_kafka_options_test.c LIBS channel)
+qnode_test(channel_kafka_resolve_test unit/channel_kafka_resolve_test.c LIBS channel)
 qnode_test(channel_bus_url_test unit/channel_bus_url_test.c LIBS channel)
+qnode_test(channel_nats_close_test unit/channel_nats_close_test.c LIBS channel)
 qnode_test(channel_nats_refusals_test unit/channel_nats_refusals_test.c LIBS channel)
+qnode_test(channel_nats_views_test unit/channel_nats_views_test.c LIBS channel)
 
 # Another implementation of protobuf must agree on every byte.
 add_executable(decode-check golden/decode_check.c)
@@ -43,18 +47,31 @@ foreach(name transport transport_kafka transport_outage transport_threads)
   add_dependencies(${name}_test kafka_mock)
 endforeach()
 
+add_test(NAME contract_run_check COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/contract/run_check.py)
+
 # What only NATS has: logins, permissions, reconnecting, retained views.
 foreach(name nats_permissions nats_reconnect nats_retained nats_security)
   qnode_test(${name}_test contract/${name}_test.c ${CONTRACT} LIBS channel)
   target_compile_definitions(${name}_test PRIVATE
     CONTRACT_DIR="${CMAKE_CURRENT_SOURCE_DIR}/contract")
+  set_tests_properties(${name}_test PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED")
 endforeach()
+# What only a real Kafka broker shows: TLS, logins, ACLs. It takes most of a minute, so once.
+if(NOT QNODE_SANITIZE)
+  qnode_test(kafka_security_test contract/kafka_security_test.c ${CONTRACT} TIMEOUT 300
+    LIBS channel)
+  target_compile_definitions(kafka_security_test PRIVATE
+    CONTRACT_DIR="${CMAKE_CURRENT_SOURCE_DIR}/contract")
+  set_tests_properties(kafka_security_test PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED")
+endif()
 add_test(NAME nats_roles_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/contract/roles_check.sh
-  ${CMAKE_SOURCE_DIR}/channel/PROTOCOL.md ${CMAKE_CURRENT_SOURCE_DIR}/contract/nats_roles.conf)
+  ${CMAKE_SOURCE_DIR}/channel/PROTOCOL.md ${CMAKE_CURRENT_SOURCE_DIR}/contract/nats_roles.conf conf)
+add_test(NAME kafka_acls_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/contract/roles_check.sh
+  ${CMAKE_SOURCE_DIR}/channel/PROTOCOL.md ${CMAKE_CURRENT_SOURCE_DIR}/contract/kafka_acls.conf acls)
 
 # The client library and fork().
 qnode_test(fork_test contract/fork_test.c contract/fork_scene.c contract/server.c
-  unit/client_world.c ${CONTRACT} TIMEOUT 300 LIBS channel)
+  unit/client_world.c ${CONTRACT} TIMEOUT 600 LIBS channel)
 target_compile_definitions(fork_test PRIVATE KAFKA_MOCK="$<TARGET_FILE:kafka_mock>"
   CONTRACT_DIR="${CMAKE_CURRENT_SOURCE_DIR}/contract")
 add_dependencies(fork_test kafka_mock)

@@ -221,8 +221,8 @@ static const struct breach breaches[] = {
     {"message.cluster: 129 bytes, at most 128 wanted", MESSAGE_LEAVING, long_cluster},
     {"message.sender: not UTF-8", MESSAGE_LEAVING, bad_utf8},
     {"message.sender: a control character", MESSAGE_LEAVING, control_character},
-    {"message.reply_to: not a subject to publish to", MESSAGE_LEAVING, bad_reply},
-    {"message.reply_to: not a subject to publish to", MESSAGE_LEAVING, wild_reply},
+    {"message.reply_to: not a reply subject of the cluster", MESSAGE_LEAVING, bad_reply},
+    {"message.reply_to: not a reply subject of the cluster", MESSAGE_LEAVING, wild_reply},
     {"message.needs: 33, 0 to 32 wanted", MESSAGE_LEAVING, many_needs},
     {"load_segments.segments: 4097 entries, at most 4096 wanted", MESSAGE_LOAD_SEGMENTS,
      too_many_loads},
@@ -430,7 +430,7 @@ static void the_decoder_refuses_a_bad_envelope(void **state)
 
     put_block(&whole, 11, "inbox\r\nPUB x 0", 14);
     assert_int_equal(bench_decode(bench, whole.bytes, whole.size), QN_STATUS_CORRUPT);
-    assert_string_equal(bench->error.text, "message.reply_to: not a subject to publish to");
+    assert_string_equal(bench->error.text, "message.reply_to: not a reply subject of the cluster");
     whole.size = 0;
     put_block(&whole, 5, zeros, LIMIT_NEEDS_MAX + 1);
     assert_int_equal(bench_decode(bench, whole.bytes, whole.size), QN_STATUS_CORRUPT);

@@ -57,6 +57,8 @@ static void properties_are_read(void **state)
     assert_int_equal(options.properties[2].line, 3);
     assert_string_equal(options.properties[3].value, "a=b#c");
     assert_string_equal(options.properties[4].value, "");
+    assert_string_equal(kafka_options_find(&options, "sasl.username"), "me");
+    assert_null(kafka_options_find(&options, "sasl.mechanisms"));
     kafka_options_done(&options);
 }
 

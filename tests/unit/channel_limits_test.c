@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "tests/golden/codec_bench.h"
 #include "tests/test.h"
+#include <stdio.h>
 #include <string.h>
 
 enum { BOUND_MAX = 65536 };
@@ -47,6 +48,18 @@ static const char *text_of(size_t bytes)
     return text;
 }
 
+/* A reply subject of the samples' cluster, so long. */
+static const char *reply_of(size_t bytes)
+{
+    static char text[LIMIT_SUBJECT_BYTES + 2];
+    int start = snprintf(text, sizeof text, "qnode.%s.reply.", sample_of(MESSAGE_LEAVING).cluster);
+
+    assert_true(start > 0 && bytes > (size_t)start && bytes < sizeof text);
+    memset(text + start, 'x', bytes - (size_t)start);
+    text[bytes] = '\0';
+    return text;
+}
+
 #define SET(name, ...)                                                                             \
     static void name(struct message *m, size_t n)                                                  \
     {                                                                                              \
@@ -62,9 +75,9 @@ static const char *text_of(size_t bytes)
 
 #define SHORT(n) ((uint32_t)(n))
 
-FIELD(cluster, cluster, text_of(n))
+SET(cluster, m->cluster = text_of(n); m->reply_to = "";)
 FIELD(sender, sender, text_of(n))
-FIELD(reply_to, reply_to, text_of(n))
+FIELD(reply_to, reply_to, reply_of(n))
 SET(needs, m->needs = (const uint32_t *)(const void *)zeros; m->needs_count = n;)
 
 LIST(load_list, load_segments, segments, segments_count, loads)
@@ -195,7 +208,7 @@ static const struct {
 } bounds[] = {
     BOUND(LEAVING, 0, NAME, cluster),
     BOUND(LEAVING, 0, NAME, sender),
-    BOUND(LEAVING, 0, 255, reply_to),
+    BOUND(LEAVING, 60, 255, reply_to),
     BOUND(LEAVING, 0, 32, needs),
 
     BOUND(LOAD_SEGMENTS, 0, SEGMENTS, load_list),

@@ -154,6 +154,33 @@ static void what_a_full_feed_loses_is_counted(void **state)
     world_close(&world);
 }
 
+/* Whatever comes is shown or counted, also what is no message of ours. */
+static void a_feed_shows_what_is_empty_and_counts_what_is_too_large(void **state)
+{
+    static uint8_t bytes[LIMIT_MESSAGE_BYTES_MAX + 1];
+    const struct bus_message empty = {.subject = "qnode.test.event.1"};
+    const struct bus_message large = {
+        .subject = "qnode.test.event.1", .bytes = bytes, .size = sizeof bytes};
+    struct qn_feed *feed;
+    struct world world;
+
+    (void)state;
+    world_open(&world, "odd");
+    struct qn_client *client = world_client(&world);
+    assert_int_equal(qn_feed_open(client, QN_FEED_EVENTS, &feed, NULL), QN_STATUS_OK);
+    client_feed_offer(client, QN_FEED_EVENTS, &empty);
+    const struct qn_feed_item *item = qn_feed_next_item(feed, 1000);
+    assert_non_null(item);
+    assert_string_equal(item->subject, "qnode.test.event.1");
+    assert_int_equal(item->size, 0);
+    client_feed_offer(client, QN_FEED_EVENTS, &large);
+    assert_null(qn_feed_next_item(feed, 0));
+    assert_int_equal(qn_feed_dropped(feed), 1);
+    qn_feed_close(feed);
+    qn_client_close(client);
+    world_close(&world);
+}
+
 static void send_names_a_bad_subject(void **state)
 {
     struct message event = {.kind = MESSAGE_LEAVING};
@@ -228,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_coordinator_that_starts_is_asked_again),
         cmocka_unit_test(a_feed_gives_what_was_asked_for),
         cmocka_unit_test(what_a_full_feed_loses_is_counted),
+        cmocka_unit_test(a_feed_shows_what_is_empty_and_counts_what_is_too_large),
         cmocka_unit_test(send_names_a_bad_subject),
         cmocka_unit_test(a_late_reply_never_reaches_a_later_call),
     };

@@ -30,8 +30,12 @@ static void hear(struct client_views *views, struct message *message)
     assert_int_equal(codec_encode(message, &arena, &bytes, &size, NULL), QN_STATUS_OK);
     struct heard *heard = malloc(sizeof *heard + size);
     memcpy(heard->bytes, bytes, size);
-    heard->message = (struct bus_message){
-        .subject = "", .bytes = heard->bytes, .size = size, .release = heard_free};
+    heard->message = (struct bus_message){.subject = message->kind == MESSAGE_COORD_ANSWER
+                                                         ? "qnode.test.reply.3f2a.1"
+                                                         : "qnode.test.query.5",
+                                          .bytes = heard->bytes,
+                                          .size = size,
+                                          .release = heard_free};
     client_views_offer(views, &heard->message);
     arena_done(&arena);
 }

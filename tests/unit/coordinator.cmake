@@ -14,4 +14,5 @@ qnode_test(coordinator_random_test unit/coordinator_random_test.c LIBS coordinat
 qnode_test(coordinator_page_test unit/coordinator_page_test.c LIBS coordinator_world)
 qnode_test(coordinator_strays_test unit/coordinator_strays_test.c LIBS coordinator_world)
 qnode_test(coordinator_balance_test unit/coordinator_balance_test.c LIBS coordinator_world)
+qnode_test(coordinator_tap_test unit/coordinator_tap_test.c ../coordinator/tap_gist.c LIBS channel)
 qnode_test(coordinator_deaths_test unit/coordinator_deaths_test.c LIBS coordinator_world)

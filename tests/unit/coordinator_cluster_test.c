@@ -106,6 +106,21 @@ static void a_node_that_lost_its_boot_number_is_told_of_once(void **state)
     cluster_done(&cluster);
 }
 
+/* Both report: what comes long after the higher boot began is no late word of an older start. */
+static void two_nodes_with_one_id_are_told_of_once(void **state)
+{
+    struct cluster cluster = {0};
+
+    (void)state;
+    (void)hear(&cluster, (struct page){3, 1, 9, 0, 1, -1, QN_COPY_SERVING}, 0);
+    (void)hear(&cluster, (struct page){3, 2, 9, 0, 1, -1, QN_COPY_SERVING}, 4000);
+    assert_null(hear(&cluster, (struct page){1, 7, 0, 0, 0, 0, 0}, 4999).reborn);
+    assert_non_null(hear(&cluster, (struct page){1, 8, 0, 0, 0, 0, 0}, 5000).reborn);
+    assert_null(hear(&cluster, (struct page){1, 9, 0, 0, 0, 0, 0}, 6000).reborn);
+    assert_false(cluster_find(&cluster, 3)->silent);
+    cluster_done(&cluster);
+}
+
 static void a_digest_that_differs_makes_the_list_stale(void **state)
 {
     struct cluster cluster = {0};
@@ -180,6 +195,7 @@ int main(void)
         cmocka_unit_test(pages_of_an_older_list_are_dropped),
         cmocka_unit_test(a_lower_boot_is_dropped_and_a_higher_one_holds_nothing),
         cmocka_unit_test(a_node_that_lost_its_boot_number_is_told_of_once),
+        cmocka_unit_test(two_nodes_with_one_id_are_told_of_once),
         cmocka_unit_test(a_digest_that_differs_makes_the_list_stale),
         cmocka_unit_test(a_node_is_silent_after_five_seconds_and_comes_back),
         cmocka_unit_test(a_node_is_not_silent_for_what_the_bus_did_not_bring),

@@ -147,7 +147,7 @@ static void ask(struct bench *bench, enum coord_verb verb)
 {
     struct message message = {.sender = "client/1",
                               .request_id = 77,
-                              .reply_to = "answers",
+                              .reply_to = "qnode.test.reply.1.77",
                               .kind = MESSAGE_COORD_REQUEST,
                               .coord_request = {.verb = verb, .collection = "", .folder = "/data"}};
 
@@ -180,8 +180,9 @@ static int set_up(void **state)
                                                   subject_control("test", 3).text, on_command,
                                                   bench, &error),
                      0);
-    assert_int_equal(
-        bench->client.ops->subscribe(bench->client.self, "answers", on_answer, bench, &error), 0);
+    assert_int_equal(bench->client.ops->subscribe(bench->client.self, "qnode.test.reply.1.77",
+                                                  on_answer, bench, &error),
+                     0);
     payload_max = LIMIT_MESSAGE_BYTES_MAX;
     bench->narrow_ops = *bench->transport.ops;
     bench->narrow_ops.max_payload = max_payload;
@@ -251,6 +252,31 @@ static void a_higher_term_makes_it_step_down(void **state)
                         "taken over");
 }
 
+/* Who may write here and there must not speak for others. */
+static void what_comes_on_a_wrong_subject_is_dropped(void **state)
+{
+    struct bench *bench = *state;
+    struct message message = {
+        .sender = "node/3",
+        .boot = 1,
+        .term = 20,
+        .reply_to = "",
+        .kind = MESSAGE_NODE_REPORT,
+        .node_report = {.node_id = 3, .report_number = 1, .pages = 1, .kernels = "scalar"}};
+
+    (void)run(bench, 1500);
+    say(bench, subject_report("test", 4).text, &message);
+    message.kind = MESSAGE_LEAVING;
+    say(bench, subject_event("test", 4).text, &message);
+    message.kind = MESSAGE_REPORT_REQUEST;
+    say(bench, subject_coord("test").text, &message);
+    assert_true(run(bench, 500) > 0);
+    assert_null(coordinator_failure(bench->coordinator));
+    say(bench, subject_announce("test").text, &message);
+    assert_int_equal(run(bench, 500), 0);
+    assert_true(coordinator_stepped_down(bench->coordinator));
+}
+
 static void requests_are_answered_where_they_say(void **state)
 {
     struct bench *bench = *state;
@@ -275,7 +301,7 @@ static void an_answer_that_is_too_long_for_the_bus_is_told(void **state)
     struct message message = {
         .sender = "client/1",
         .request_id = 77,
-        .reply_to = "answers",
+        .reply_to = "qnode.test.reply.1.77",
         .kind = MESSAGE_COORD_REQUEST,
         .coord_request = {.verb = COORD_LOAD_COLLECTION, .collection = "", .folder = folder}};
 
@@ -321,6 +347,7 @@ int main(void)
         TEST(the_term_is_durable_before_the_first_command),
         TEST(a_commit_that_fails_stops_it_for_good_and_nothing_is_said),
         TEST(a_higher_term_makes_it_step_down),
+        TEST(what_comes_on_a_wrong_subject_is_dropped),
         TEST(requests_are_answered_where_they_say),
         TEST(an_answer_that_is_too_long_for_the_bus_is_told),
         TEST(bytes_that_are_no_message_are_dropped),

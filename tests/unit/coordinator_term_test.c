@@ -207,6 +207,9 @@ static void a_client_with_a_view_of_a_higher_term_makes_it_step_down(void **stat
     world_deliver(world, &request);
     assert_int_equal(world->core->phase, CORE_ACTIVE);
     request.term = 5;
+    world_deliver(world, &request); /* not so soon: anybody could keep it from working */
+    assert_int_equal(world->core->phase, CORE_ACTIVE);
+    world_run(world, CORE_CLIENT_TERM_MS);
     world_deliver(world, &request);
     assert_null(world->core);
     assert_non_null(strstr(world->failure, "client/3f2a knows term 5, ours is 1"));

@@ -144,7 +144,7 @@ static void publish(struct world *world, const struct outbox_send *out)
             assert_int_equal(qn_epoch_compare(message->change_info.follows, world->view.version),
                              0);
         world->change_infos++;
-    } else if (out->subject == OUTBOX_COORD) {
+    } else if (out->subject == OUTBOX_ANNOUNCE) {
         world->announcements++;
     } else if (message->kind == MESSAGE_COORD_ANSWER) {
         take_answer(world, &message->coord_answer);

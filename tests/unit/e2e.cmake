@@ -10,6 +10,11 @@ foreach(name ${E2E})
     ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${name}_test.py ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
   set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 400 RUN_SERIAL ON)
 endforeach()
+if(NOT QNODE_SANITIZE) # a broker takes seconds to start: the other scenes are contract/run's
+  add_test(NAME e2e_outage_kafka COMMAND python3 ${CMAKE_CURRENT_SOURCE_DIR}/e2e/outage_test.py
+    ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} --bus kafka --only random)
+  set_tests_properties(e2e_outage_kafka PROPERTIES TIMEOUT 400 RUN_SERIAL ON SKIP_RETURN_CODE 77)
+endif()
 add_test(NAME e2e_ctl COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/ctl_test.sh
   ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 set_tests_properties(e2e_ctl PROPERTIES TIMEOUT 120 RUN_SERIAL ON)

@@ -46,7 +46,8 @@ struct qn_feed_item {
 };
 /* NULL after timeout_ms; else valid until the next call on this feed. */
 const struct qn_feed_item *qn_feed_next_item(struct qn_feed *feed, uint32_t timeout_ms);
-/* Messages lost because the feed was full, there was no memory, or they could not be decoded. */
+/* Messages lost because the feed was full, there was no memory, they were larger than
+ * LIMIT_MESSAGE_BYTES_MAX, or they could not be decoded. */
 uint64_t qn_feed_dropped(const struct qn_feed *feed);
 /* Before the client's close. */
 void qn_feed_close(struct qn_feed *feed);
