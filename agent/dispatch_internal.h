@@ -33,6 +33,7 @@ struct job_chunk {
     struct topk *topks;     /* nq */
     unsigned char *storage; /* of the topks' hits: nq x topk_stride */
     unsigned char *backup;  /* topks and storage before the segment under way */
+    unsigned char *scratch; /* search_bytes */
     bool ran;
 };
 
@@ -50,6 +51,7 @@ struct search_job {
     void *scratch;
 
     struct search_queries queries; /* of the request, for the scans */
+    size_t search_bytes;           /* what the largest of its searches wants of scratch */
     uint32_t k;                    /* min(asked, rows of all targets) */
     enum qn_metric metric;
     struct job_target *targets; /* in the request's order */
@@ -72,6 +74,9 @@ struct search_job {
 bool dispatch_is_active(struct agent *agent, const struct message *request);
 void dispatch_activate(struct search_job *job);
 void dispatch_deactivate(struct search_job *job);
+
+/* How a request wants segments to be searched. */
+struct search_options dispatch_options(const struct search_job *job);
 
 /* dispatch_plan.c: groups, chunks and scratch. BUSY: does not fit now. Node thread. */
 enum qn_status dispatch_plan(struct search_job *job);

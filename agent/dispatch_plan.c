@@ -20,11 +20,21 @@ static size_t align_up(size_t bytes)
     return (bytes + PLAN_ALIGNMENT - 1) & ~(size_t)(PLAN_ALIGNMENT - 1);
 }
 
-static uint64_t work_of(const struct search_job *job, const struct segment *segment)
+struct search_options dispatch_options(const struct search_job *job)
 {
     const struct search_request *request = &job->message.search_request;
 
-    return segment->facts.rows_count * request->dim * request->nq;
+    return (struct search_options){.k = job->k,
+                                   .recall = request->recall > 0 ? request->recall : 0.95F,
+                                   .nprobe = request->nprobe,
+                                   .refine = request->refine};
+}
+
+static uint64_t work_of(const struct search_job *job, const struct segment *segment)
+{
+    const struct search_options options = dispatch_options(job);
+
+    return search_work(segment, &options) * job->message.search_request.nq;
 }
 
 static void add_group(struct search_job *job, unsigned numa_node, uint32_t *filled)
@@ -95,10 +105,11 @@ static size_t storage_bytes(const struct search_job *job)
     return align_up(job->message.search_request.nq * job->topk_stride);
 }
 
-/* Top-k sets, their storage, and the backup of both. */
+/* Top-k sets, their storage, the backup of both, and what the searches want. */
 static size_t chunk_bytes(const struct search_job *job)
 {
-    return align_up(sizeof(struct job_chunk)) + 2 * (topks_bytes(job) + storage_bytes(job));
+    return align_up(sizeof(struct job_chunk)) + 2 * (topks_bytes(job) + storage_bytes(job)) +
+           job->search_bytes;
 }
 
 static size_t hits_bytes(const struct search_job *job)
@@ -133,7 +144,9 @@ static unsigned char *lay_chunk(struct search_job *job, struct job_chunk *chunk,
     chunk->storage = place;
     place += storage_bytes(job);
     chunk->backup = place;
-    return place + topks_bytes(job) + storage_bytes(job);
+    place += topks_bytes(job) + storage_bytes(job);
+    chunk->scratch = place;
+    return place + job->search_bytes;
 }
 
 static void lay_scratch(struct search_job *job)
@@ -186,9 +199,22 @@ static uint32_t needed_k(const struct search_job *job)
     return rows_count > 0 ? (uint32_t)rows_count : 1;
 }
 
+static size_t search_bytes(const struct search_job *job)
+{
+    const struct search_options options = dispatch_options(job);
+    size_t most = 0;
+
+    for (uint32_t i = 0; i < job->targets_count; i++) {
+        size_t bytes = search_scratch_bytes(job->targets[i].segment, &options);
+        most = bytes > most ? bytes : most;
+    }
+    return align_up(most);
+}
+
 enum qn_status dispatch_plan(struct search_job *job)
 {
     job->k = needed_k(job);
+    job->search_bytes = search_bytes(job);
     job->topk_stride = (topk_bytes(job->k) + 15) & ~(size_t)15;
     if (!group_targets(job))
         return QN_STATUS_BUSY;

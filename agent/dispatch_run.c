@@ -48,14 +48,15 @@ static void restore_topks(struct job_chunk *chunk)
 static enum qn_status search_target(struct job_chunk *chunk, const struct segment *segment)
 {
     struct search_job *job = chunk->job;
-    const struct search_request *request = &job->message.search_request;
-    struct search_options options = {.k = job->k};
+    const uint32_t nq = job->message.search_request.nq;
+    struct search_options options = dispatch_options(job);
 
     if (past_deadline(job))
         return QN_STATUS_TIMEOUT;
     if (segment->facts.rows_count == 0)
         return QN_STATUS_OK;
-    if (segment->facts.rows_count * request->dim * request->nq >= RUN_WHOLE_WORK) {
+    options.scratch = chunk->scratch;
+    if (search_work(segment, &options) * nq >= RUN_WHOLE_WORK) {
         options.stop = past_deadline;
         options.stop_owner = job;
         save_topks(chunk);

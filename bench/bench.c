@@ -45,6 +45,8 @@ static const char usage_text[] =
     "  --connections N   client handles that the threads share (default 1)\n"
     "  --nq N --k K      queries per search (1), neighbours per query (10)\n"
     "  --deadline-ms N   of each search (default 5000)\n"
+    "  --recall R        with an index: the recall to reach (default 0.95; 1: exact)\n"
+    "  --nprobe N --refine N  instead of --recall\n"
     "  --seconds S       search: how long (10); handoff: before and after (3)\n"
     "  --min-overlap N   handoff: searches that must fall into an overlap (2000)\n"
     "  --max-seconds S   handoff: give up after this (120)\n"

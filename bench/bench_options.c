@@ -21,9 +21,12 @@ enum letter {
     LETTER_K,
     LETTER_MAX_SECONDS,
     LETTER_MIN_OVERLAP,
+    LETTER_NPROBE,
     LETTER_NQ,
     LETTER_PAUSE,
     LETTER_QUERY,
+    LETTER_RECALL,
+    LETTER_REFINE,
     LETTER_ROUNDS,
     LETTER_SECONDS,
     LETTER_SRC,
@@ -42,9 +45,12 @@ static const struct option names[] = {
     {"k", required_argument, NULL, LETTER_K},
     {"max-seconds", required_argument, NULL, LETTER_MAX_SECONDS},
     {"min-overlap", required_argument, NULL, LETTER_MIN_OVERLAP},
+    {"nprobe", required_argument, NULL, LETTER_NPROBE},
     {"nq", required_argument, NULL, LETTER_NQ},
     {"pause-ms", required_argument, NULL, LETTER_PAUSE},
     {"query", required_argument, NULL, LETTER_QUERY},
+    {"recall", required_argument, NULL, LETTER_RECALL},
+    {"refine", required_argument, NULL, LETTER_REFINE},
     {"rounds", required_argument, NULL, LETTER_ROUNDS},
     {"seconds", required_argument, NULL, LETTER_SECONDS},
     {"src", required_argument, NULL, LETTER_SRC},
@@ -72,6 +78,14 @@ static bool parse_u32(uint32_t max, uint32_t *ret_value)
     return true;
 }
 
+static bool parse_share(float *ret_value)
+{
+    char *end;
+
+    *ret_value = strtof(optarg, &end);
+    return end != optarg && *end == '\0' && *ret_value > 0 && *ret_value <= 1;
+}
+
 /* Numbers only; false for other letters too. */
 static bool parse_load_number(int letter, struct bench_options *options)
 {
@@ -88,6 +102,12 @@ static bool parse_load_number(int letter, struct bench_options *options)
         return parse_u32(LIMIT_SEARCH_MS_MAX, &load->deadline_ms);
     case LETTER_K:
         return parse_u32(LIMIT_K_MAX, &load->k);
+    case LETTER_NPROBE:
+        return parse_u32(LIMIT_NPROBE_MAX, &load->nprobe);
+    case LETTER_RECALL:
+        return parse_share(&load->recall);
+    case LETTER_REFINE:
+        return parse_u32(LIMIT_REFINE_MAX, &load->refine);
     case LETTER_NQ:
         return parse_u32(LIMIT_QUERIES_PER_REQUEST_MAX, &load->nq);
     case LETTER_PAUSE:

@@ -122,7 +122,10 @@ static void *worker_run(void *owner)
                                         .nq = options->nq,
                                         .dim = options->queries->dim,
                                         .k = options->k,
-                                        .deadline_ms = options->deadline_ms};
+                                        .deadline_ms = options->deadline_ms,
+                                        .recall = options->recall,
+                                        .nprobe = options->nprobe,
+                                        .refine = options->refine};
 
     while (!atomic_load_explicit(&worker->load->stopping, memory_order_relaxed))
         search_once(worker, &request);

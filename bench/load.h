@@ -27,6 +27,8 @@ struct load_options {
     const struct fbin *queries;            /* stays the caller's */
     uint32_t clients_count, handles_count; /* threads; client handles (connections) they share */
     uint32_t nq, k, deadline_ms;
+    float recall; /* 0: the default */
+    uint32_t nprobe, refine;
 };
 
 /* searches = complete + partial + unknown + failed. */

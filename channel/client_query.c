@@ -68,6 +68,13 @@ static enum qn_status check_request(const struct qn_search_request *asked, struc
     if (asked->deadline_ms > LIMIT_SEARCH_MS_MAX)
         return error_set(error, QN_STATUS_INVALID, "search: deadline_ms is %u, at most %d wanted",
                          asked->deadline_ms, LIMIT_SEARCH_MS_MAX);
+    if (!(asked->recall >= 0 && asked->recall <= 1) || asked->nprobe > LIMIT_NPROBE_MAX ||
+        asked->refine > LIMIT_REFINE_MAX)
+        return error_set(error, QN_STATUS_INVALID,
+                         "search: recall is %g, nprobe %u, refine %u; 0 to 1, at most %d, at most "
+                         "%d wanted",
+                         (double)asked->recall, asked->nprobe, asked->refine, LIMIT_NPROBE_MAX,
+                         LIMIT_REFINE_MAX);
     if (asked->copy_policy != QN_COPY_POLICY_ALL && asked->copy_policy != QN_COPY_POLICY_ONE)
         return error_set(error, QN_STATUS_INVALID, "search: copy_policy is %d",
                          (int)asked->copy_policy);

@@ -292,7 +292,10 @@ bool client_search_next(struct client_search *search, struct client_search_actio
                                                       .queries = search->asked.queries,
                                                       .segment_ids = request->segment_ids,
                                                       .segments_count = request->count,
-                                                      .deadline_ms = agent_deadline_ms(search)};
+                                                      .deadline_ms = agent_deadline_ms(search),
+                                                      .recall = search->asked.recall,
+                                                      .nprobe = search->asked.nprobe,
+                                                      .refine = search->asked.refine};
         return true;
     }
     if (search->asks_view) {

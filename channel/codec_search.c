@@ -23,6 +23,9 @@ static void search_request_decode(struct codec *codec, const wire_search_request
     CODEC_COPY(dim);
     CODEC_COPY(segment_ids);
     CODEC_COPY(deadline_ms);
+    CODEC_COPY(recall);
+    CODEC_COPY(nprobe);
+    CODEC_COPY(refine);
     to->segments_count = from->n_segment_ids;
     to->metric = (enum qn_metric)from->metric;
     to->queries = (const float *)(const void *)from->queries.data;
@@ -42,6 +45,9 @@ static void search_request_encode(struct codec *codec, const struct search_reque
     CODEC_COPY(nq);
     CODEC_COPY(dim);
     CODEC_COPY(deadline_ms);
+    CODEC_COPY(recall);
+    CODEC_COPY(nprobe);
+    CODEC_COPY(refine);
     to->segment_ids = (int64_t *)from->segment_ids;
     to->n_segment_ids = from->segments_count;
     to->metric = (Qnode__V1__Metric)from->metric;
@@ -59,6 +65,10 @@ static void search_request_check(struct codec *codec, const struct search_reques
     codec_check_range(codec, "metric", (unsigned)request->metric, QN_METRIC_UNSPECIFIED,
                       QN_METRIC_COSINE);
     codec_check_range(codec, "deadline_ms", request->deadline_ms, 0, LIMIT_SEARCH_MS_MAX);
+    codec_check_range(codec, "nprobe", request->nprobe, 0, LIMIT_NPROBE_MAX);
+    codec_check_range(codec, "refine", request->refine, 0, LIMIT_REFINE_MAX);
+    if (!(request->recall >= 0 && request->recall <= 1))
+        codec_fail(codec, "recall", "%g, 0 to 1 wanted", (double)request->recall);
     codec_check_range(codec, "segment_ids", request->segments_count, 1,
                       LIMIT_SEGMENTS_PER_REQUEST_MAX);
     codec_check_range(codec, "queries", (uint64_t)request->nq * request->dim, 1,

@@ -141,6 +141,8 @@ struct search_request {
     const int64_t *segment_ids;
     size_t segments_count;
     uint32_t deadline_ms;
+    float recall;
+    uint32_t nprobe, refine;
 };
 
 struct refusal {

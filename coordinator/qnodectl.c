@@ -56,10 +56,11 @@ static const struct verb verbs[] = {
      "  qnodectl moves\n"},
     {"search", 0, ctl_search, ctl_search_check,
      "qnodectl search --collection C --query F.fbin --k K [--limit-queries N]\n"
-     "                [--deadline-ms N]",
+     "                [--deadline-ms N] [--recall R]",
      "Searches and prints the hits and the verdict. COMPLETE: every readable segment\n"
      "was searched. PARTIAL: the missing ones are listed, each with its reason, and\n"
-     "the exit code is 1.\n",
+     "the exit code is 1. --recall: of segments with an index, the share of the true\n"
+     "neighbours that is wanted (default 0.95; 1: an exact search).\n",
      "  qnodectl search --collection words --query q.fbin --k 10 --limit-queries 5\n"},
     {"topics create", 0, ctl_topics_create, NULL,
      "qnodectl topics create [--partitions P] [--replication R]",

@@ -28,6 +28,7 @@ enum option_letter {
     OPTION_NODES,
     OPTION_PARTITIONS,
     OPTION_QUERY,
+    OPTION_RECALL,
     OPTION_REPLICATION,
     OPTION_SEGMENTS,
     OPTION_SRC,
@@ -53,6 +54,7 @@ static const struct option options[] = {
     {"output", required_argument, NULL, 'o'},
     {"partitions", required_argument, NULL, OPTION_PARTITIONS},
     {"query", required_argument, NULL, OPTION_QUERY},
+    {"recall", required_argument, NULL, OPTION_RECALL},
     {"replication", required_argument, NULL, OPTION_REPLICATION},
     {"segments", required_argument, NULL, OPTION_SEGMENTS},
     {"src", required_argument, NULL, OPTION_SRC},
@@ -122,6 +124,14 @@ static bool parse_u32(const char *text, int letter, uint32_t *ret_value)
     return true;
 }
 
+static bool parse_share(const char *text, float *ret_value)
+{
+    char *end;
+
+    *ret_value = strtof(text, &end);
+    return end != text && *end == '\0' && *ret_value > 0 && *ret_value <= 1;
+}
+
 /* "1,2,3" */
 static bool parse_ids(const char *text, struct ctl_ids *ret_ids)
 {
@@ -182,6 +192,8 @@ static bool parse_option(int letter, struct ctl_arguments *arguments)
         return parse_u32(optarg, letter, &arguments->partitions);
     case OPTION_QUERY:
         return parse_text(optarg, &arguments->query);
+    case OPTION_RECALL:
+        return parse_share(optarg, &arguments->recall);
     case OPTION_REPLICATION:
         return parse_u32(optarg, letter, &arguments->replication);
     case OPTION_SEGMENTS:

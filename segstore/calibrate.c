@@ -8,15 +8,16 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/parallel.h"
-#include "base/prng.h"
+#include "segstore/ivf_build.h"
 #include "segstore/search.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    QUERIES = 600,
-    BATCH = 24, /* queries of a thread's turn */
+    QUERIES_MAX = 1200,
+    QUERIES_MIN = 50, /* fewer say nothing: such a segment is searched whole */
+    BATCH = 24,       /* queries of a thread's turn */
     STEPS_MAX = INDEX_CALIBRATIONS_MAX / 3,
     REFINE_TRIES = 5,
 };
@@ -173,15 +174,15 @@ static void choose_queries(struct calibrating *calibrating)
     const uint64_t rows_count = segment->facts.rows_count;
     const size_t dim = segment->facts.dim;
     uint32_t taken = 0;
-    struct prng prng;
 
-    prng_init(&prng, calibrating->options->seed + 2);
-    for (uint64_t i = 0; i < rows_count && taken < calibrating->queries_count; i++)
-        if (prng_below(&prng, rows_count - i) < calibrating->queries_count - taken) {
+    for (uint64_t i = 0; i < rows_count && taken < QUERIES_MAX; i++)
+        if (ivf_is_held_out(calibrating->options->seed, rows_count,
+                            calibrating->options->order[i])) {
             memcpy(calibrating->queries + taken * dim, segment->rows + i * dim,
                    dim * sizeof(float));
             calibrating->own_keys[taken++] = segment->primary_keys[i];
         }
+    calibrating->queries_count = taken;
 }
 
 enum qn_status calibrate(const struct calibrate_options *options, struct segment *segment,
@@ -190,17 +191,17 @@ enum qn_status calibrate(const struct calibrate_options *options, struct segment
     struct calibrating calibrating = {.options = options, .segment = segment};
     const uint64_t rows_count = segment->facts.rows_count;
 
-    calibrating.queries_count = rows_count < QUERIES ? (uint32_t)rows_count : QUERIES;
-    calibrating.queries =
-        malloc((size_t)calibrating.queries_count * segment->facts.dim * sizeof(float) + 1);
-    calibrating.own_keys = calloc(calibrating.queries_count + 1, sizeof(int64_t));
-    calibrating.bounds = calloc(calibrating.queries_count + 1, sizeof(float));
+    calibrating.queries = malloc((size_t)QUERIES_MAX * segment->facts.dim * sizeof(float));
+    calibrating.own_keys = calloc(QUERIES_MAX, sizeof(int64_t));
+    calibrating.bounds = calloc(QUERIES_MAX, sizeof(float));
     bool is_short =
         calibrating.queries == NULL || calibrating.own_keys == NULL || calibrating.bounds == NULL;
     segment->index.calibrations_count = 0;
     if (!is_short)
         choose_queries(&calibrating);
-    for (size_t i = 0; i < COUNT_OF(ks) && !is_short && ks[i] < rows_count; i++) {
+    for (size_t i = 0; i < COUNT_OF(ks) && !is_short && ks[i] < rows_count &&
+                       calibrating.queries_count >= QUERIES_MIN;
+         i++) {
         (void)run(&calibrating, ks[i], 0, 0);
         measure_k(&calibrating, ks[i], &segment->index);
     }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What an index finds with which settings, measured on rows of the segment itself as queries. */
+ * What an index finds with which settings, measured with rows of the segment as queries that
+ * its lists were not trained on (ivf_is_held_out). */
 #ifndef SEGSTORE_CALIBRATE_H
 #define SEGSTORE_CALIBRATE_H
 
 #include "segstore/segment.h"
 
 struct calibrate_options {
-    uint64_t seed;
+    uint64_t seed;         /* of the build */
+    const uint32_t *order; /* of the built index */
     unsigned threads;
 };
 

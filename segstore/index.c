@@ -4,7 +4,6 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "base/limits.h"
 #include "segstore/bytes.h"
 #include "segstore/format.h"
 #include "segstore/rows.h"

@@ -4,6 +4,7 @@
 #ifndef SEGSTORE_INDEX_H
 #define SEGSTORE_INDEX_H
 
+#include "base/limits.h"
 #include "segstore/facts.h"
 
 enum index_kind { INDEX_NONE, INDEX_IVF };
@@ -13,7 +14,7 @@ enum {
     INDEX_HEADER_BYTES = 1024,
     INDEX_ALIGNMENT = 64,
     INDEX_CALIBRATIONS_MAX = 60,
-    INDEX_LISTS_MAX = 1 << 20,
+    INDEX_LISTS_MAX = LIMIT_NPROBE_MAX,
     INDEX_FACTORS = 3, /* per row: add, shift, scale (kernels.h) */
 };
 

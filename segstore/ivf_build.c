@@ -9,6 +9,7 @@
  */
 #include "segstore/ivf_build.h"
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/parallel.h"
@@ -16,6 +17,7 @@
 #include "segstore/format.h"
 #include "segstore/kmeans.h"
 #include "segstore/rows.h"
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,8 @@
 enum {
     ITERATIONS = 10,
     SAMPLE_PER_LIST = 100,
+    HELD_OUT = 600,
+    HELD_OUT_SHARE_MIN = 8, /* never more than one row of so many */
 };
 
 struct building {
@@ -31,9 +35,9 @@ struct building {
     uint32_t dim;
     const float *rows;
     uint64_t rows_count;
-    struct kmeans_options kmeans;
-    float *centroids;  /* nlist x dim */
-    uint32_t *nearest; /* rows_count */
+    struct kmeans kmeans; /* of all rows */
+    float *centroids;     /* nlist x dim */
+    uint32_t *nearest;    /* rows_count */
     struct index index;
     struct ivf_built *built;
 };
@@ -51,22 +55,43 @@ static uint32_t lists_for(uint64_t rows_count)
     return lists;
 }
 
+bool ivf_is_held_out(uint64_t seed, uint64_t rows_count, uint64_t row)
+{
+    uint64_t share = rows_count / HELD_OUT;
+    struct prng prng;
+
+    prng_init(&prng, seed ^ (row + 1) * UINT64_C(0x9e3779b97f4a7c15));
+    return prng_below(&prng, share > HELD_OUT_SHARE_MIN ? share : HELD_OUT_SHARE_MIN) == 0;
+}
+
+/* Takes part in the training: too few rows are all needed. */
+static bool is_trained_on(const struct building *building, uint64_t row)
+{
+    return building->rows_count < (uint64_t)building->kmeans.centroids_count * HELD_OUT_SHARE_MIN ||
+           !ivf_is_held_out(building->options->seed, building->rows_count, row);
+}
+
 static enum qn_status train(struct building *building, struct qn_error *error)
 {
     const size_t dim = building->dim;
     uint64_t wanted = (uint64_t)building->kmeans.centroids_count * SAMPLE_PER_LIST;
-    uint64_t count = wanted < building->rows_count ? wanted : building->rows_count, taken = 0;
-    float *sample = malloc(count * dim * sizeof *sample);
+    uint64_t count = 0, taken = 0, left = 0;
     struct prng prng;
 
+    for (uint64_t i = 0; i < building->rows_count; i++)
+        left += is_trained_on(building, i);
+    count = wanted < left ? wanted : left;
+    float *sample = malloc(count * dim * sizeof *sample);
     if (sample == NULL)
         return error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
     prng_init(&prng, building->options->seed + 1);
     for (uint64_t i = 0; i < building->rows_count && taken < count; i++)
-        if (prng_below(&prng, building->rows_count - i) < count - taken)
+        if (is_trained_on(building, i) && prng_below(&prng, left--) < count - taken)
             memcpy(sample + taken++ * dim, building->rows + i * dim, dim * sizeof *sample);
-    enum qn_status status =
-        kmeans_train(&building->kmeans, sample, count, building->centroids, error);
+    struct kmeans training = building->kmeans;
+    training.rows = sample;
+    training.rows_count = count;
+    enum qn_status status = kmeans_train(&training, building->centroids, error);
     free(sample);
     return status;
 }
@@ -155,12 +180,17 @@ static struct residual take_residual(const float *row, const float *centroid, ui
     return residual;
 }
 
-static void encode_row(const struct building *building, const float *row, const float *centroid,
-                       uint64_t block, size_t lane, float *values)
+/* values: dim, for the residual. */
+static void encode_row(const struct building *building, size_t list, uint64_t row, float *values)
 {
+    const struct index *index = &building->index;
     const uint32_t dim = building->dim;
     const unsigned top = (1U << building->options->code_bits) - 1;
-    struct residual residual = take_residual(row, centroid, dim, values);
+    const uint64_t in_list = row - index->first_rows[list];
+    const uint64_t block = index->first_blocks[list] + in_list / LIMIT_BLOCK_ROWS;
+    const size_t lane = in_list % LIMIT_BLOCK_ROWS;
+    const float *from = building->rows + (size_t)building->built->order[row] * dim;
+    struct residual residual = take_residual(from, building->centroids + list * dim, dim, values);
     float step = (residual.largest - residual.least) / (float)top;
     double along = 0;
 
@@ -171,10 +201,9 @@ static void encode_row(const struct building *building, const float *row, const 
         along += (double)values[d] * ((double)residual.least + (double)step * (double)code);
     }
     double factor = along > 0 ? residual.square / along : 1;
-    float *factors =
-        (float *)(uintptr_t)building->index.factors + block * INDEX_FACTORS * LIMIT_BLOCK_ROWS;
+    float *factors = (float *)(uintptr_t)index->factors + block * INDEX_FACTORS * LIMIT_BLOCK_ROWS;
     if (building->metric == QN_METRIC_L2)
-        factors[lane] = (float)(-dot(row, row, dim) / 2);
+        factors[lane] = (float)(-dot(from, from, dim) / 2);
     factors[LIMIT_BLOCK_ROWS + lane] = (float)(factor * (double)residual.least);
     factors[2 * LIMIT_BLOCK_ROWS + lane] = (float)(factor * (double)step);
 }
@@ -183,19 +212,12 @@ static void encode_lists(void *owner, size_t first, size_t count)
 {
     struct building *building = owner;
     const struct index *index = &building->index;
-    const size_t dim = building->dim;
-    float *values = malloc(dim * sizeof *values);
+    float *values = malloc(building->dim * sizeof *values);
 
-    if (values == NULL)
-        abort(); /* a few KiB */
+    CHECK(values != NULL); /* a few KiB */
     for (size_t list = first; list < first + count; list++)
-        for (uint64_t row = index->first_rows[list]; row < index->first_rows[list + 1]; row++) {
-            uint64_t in_list = row - index->first_rows[list];
-            encode_row(building, building->rows + building->built->order[row] * dim,
-                       building->centroids + list * dim,
-                       index->first_blocks[list] + in_list / LIMIT_BLOCK_ROWS,
-                       in_list % LIMIT_BLOCK_ROWS, values);
-        }
+        for (uint64_t row = index->first_rows[list]; row < index->first_rows[list + 1]; row++)
+            encode_row(building, list, row, values);
     free(values);
 }
 
@@ -220,8 +242,7 @@ static enum qn_status run(struct building *building, struct qn_error *error)
     enum qn_status status = train(building, error);
 
     if (status == QN_STATUS_OK)
-        status = kmeans_assign(&building->kmeans, building->centroids, building->rows,
-                               building->rows_count, building->nearest, error);
+        status = kmeans_assign(&building->kmeans, building->centroids, building->nearest, error);
     if (status == QN_STATUS_OK)
         status = sort_into_lists(building, error);
     if (status != QN_STATUS_OK)
@@ -233,32 +254,33 @@ static enum qn_status run(struct building *building, struct qn_error *error)
     return QN_STATUS_OK;
 }
 
-enum qn_status ivf_build(const struct ivf_options *options, enum qn_metric metric, uint32_t dim,
-                         const float *rows, uint64_t rows_count, struct ivf_built *ret_built,
-                         struct qn_error *error)
+enum qn_status ivf_build(const struct ivf_options *options, const struct segment_facts *facts,
+                         const float *rows, struct ivf_built *ret_built, struct qn_error *error)
 {
-    uint32_t nlist = options->nlist > 0 ? options->nlist : lists_for(rows_count);
+    uint32_t nlist = options->nlist > 0 ? options->nlist : lists_for(facts->rows_count);
     struct building building = {
         .options = options,
-        .metric = metric,
-        .dim = dim,
+        .metric = facts->metric,
+        .dim = facts->dim,
         .rows = rows,
-        .rows_count = rows_count,
-        .kmeans = {.dim = dim,
+        .rows_count = facts->rows_count,
+        .kmeans = {.dim = facts->dim,
                    .centroids_count = nlist,
                    .iterations = ITERATIONS,
                    .seed = options->seed,
-                   .threads = options->threads},
-        .centroids = malloc((size_t)nlist * dim * sizeof(float)),
-        .nearest = calloc(rows_count + 1, sizeof(uint32_t)),
+                   .threads = options->threads,
+                   .rows = rows,
+                   .rows_count = facts->rows_count},
+        .centroids = malloc((size_t)nlist * facts->dim * sizeof(float)),
+        .nearest = calloc(facts->rows_count + 1, sizeof(uint32_t)),
         .built = ret_built,
     };
     enum qn_status status = QN_STATUS_OK;
 
     *ret_built = (struct ivf_built){.order = NULL};
-    if (nlist > rows_count || rows_count > UINT32_MAX)
-        status = error_set(error, QN_STATUS_INVALID, "%u lists for %lu rows", nlist,
-                           (unsigned long)rows_count);
+    if (nlist > facts->rows_count || facts->rows_count > UINT32_MAX)
+        status = error_set(error, QN_STATUS_INVALID, "%" PRIu32 " lists for %" PRIu64 " rows",
+                           nlist, facts->rows_count);
     else if (building.centroids == NULL || building.nearest == NULL)
         status = error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
     else

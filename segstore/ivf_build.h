@@ -19,11 +19,12 @@ struct ivf_built {
     uint64_t section_bytes;
 };
 
-/* rows: prepared (rows_prepare), rows_count x dim, at most 2^32 - 1. The same rows and options give
- * the same bytes on any number of threads. */
-enum qn_status ivf_build(const struct ivf_options *options, enum qn_metric metric, uint32_t dim,
-                         const float *rows, uint64_t rows_count, struct ivf_built *ret_built,
-                         struct qn_error *error);
+/* facts: metric, dim, rows_count (at most 2^32 - 1). rows: prepared (rows_prepare). The same rows
+ * and options give the same bytes on any number of threads. */
+enum qn_status ivf_build(const struct ivf_options *options, const struct segment_facts *facts,
+                         const float *rows, struct ivf_built *ret_built, struct qn_error *error);
+/* Rows that the lists were not trained on: about 600, so that they may stand for queries. */
+bool ivf_is_held_out(uint64_t seed, uint64_t rows_count, uint64_t row);
 void ivf_built_done(struct ivf_built *built);
 
 #endif

@@ -167,11 +167,12 @@ static void keep_best(struct ivf *ivf)
     ivf->bound = bound;
 }
 
-static void take_masks(struct ivf *ivf, const uint16_t *masks, const float *estimates,
-                       uint64_t first_row, uint64_t rows_left, size_t blocks_count)
+/* What passed of a list from first_row on, of which rows_left are left. */
+static void take_masks(struct ivf *ivf, const struct kernel_codes *job, uint64_t first_row,
+                       uint64_t rows_left)
 {
-    for (size_t b = 0; b < blocks_count; b++) {
-        unsigned mask = masks[b];
+    for (size_t b = 0; b < job->blocks_count; b++) {
+        unsigned mask = job->ret_masks[b];
         if (mask == 0)
             continue;
         if (rows_left < (b + 1) * LIMIT_BLOCK_ROWS)
@@ -179,7 +180,7 @@ static void take_masks(struct ivf *ivf, const uint16_t *masks, const float *esti
         for (; mask != 0; mask &= mask - 1) {
             size_t row = b * LIMIT_BLOCK_ROWS + (size_t)__builtin_ctz(mask);
             ivf->candidates[ivf->candidates_count++] =
-                (struct candidate){estimates[row], (uint32_t)(first_row + row)};
+                (struct candidate){job->ret_estimates[row], (uint32_t)(first_row + row)};
         }
     }
 }
@@ -212,8 +213,7 @@ static void scan_list(struct ivf *ivf, uint32_t list, float centroid_score)
             .ret_masks = masks,
         };
         (is_half ? kernels->codes4 : kernels->codes8)(&job);
-        take_masks(ivf, masks, estimates, first_row, index->first_rows[list + 1] - first_row,
-                   job.blocks_count);
+        take_masks(ivf, &job, first_row, index->first_rows[list + 1] - first_row);
         if (ivf->candidates_count > ivf->capacity - STEP_BLOCKS * LIMIT_BLOCK_ROWS)
             keep_best(ivf);
     }

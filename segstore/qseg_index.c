@@ -10,13 +10,29 @@
 
 enum { BATCH_ROWS = 4096 };
 
-static enum qn_status read_rows(const struct qseg_index *index, const struct segment_facts *facts,
-                                float *ret_rows, struct qn_error *error)
+struct building {
+    const struct qseg_index *index;
+    struct segment_facts *facts;
+    struct ivf_built built;
+    float *rows;   /* rows_count x dim, prepared; in the index's order at the end */
+    int64_t *keys; /* of those */
+};
+
+static enum qn_status out_of_memory(const struct building *building, struct qn_error *error)
 {
+    return error_set(error, QN_STATUS_NO_MEMORY, "%s: out of memory for %" PRIu64 " rows",
+                     building->index->input, building->facts->rows_count);
+}
+
+static enum qn_status read_rows(const struct building *building, struct qn_error *error)
+{
+    const struct qseg_index *index = building->index;
+    const struct segment_facts *facts = building->facts;
+
     for (uint64_t done = 0; done < facts->rows_count;) {
         uint64_t rest = facts->rows_count - done;
         size_t count = rest < BATCH_ROWS ? rest : BATCH_ROWS;
-        float *rows = ret_rows + done * facts->dim;
+        float *rows = building->rows + done * facts->dim;
         struct qn_error reason = {0};
         enum qn_status status =
             vectors_read(index->vectors, index->first_row + done, count, rows, error);
@@ -33,40 +49,39 @@ static enum qn_status read_rows(const struct qseg_index *index, const struct seg
     return QN_STATUS_OK;
 }
 
-/* Rows in the index's order, with their keys; takes the place of rows. */
-static enum qn_status put_in_order(const struct qseg_index *index, const struct ivf_built *built,
-                                   const struct segment_facts *facts, float **rows,
-                                   int64_t **ret_keys, struct qn_error *error)
+static enum qn_status put_in_order(struct building *building, struct qn_error *error)
 {
+    const struct segment_facts *facts = building->facts;
     const size_t row_bytes = facts->dim * sizeof(float);
     float *ordered = malloc(facts->rows_count * row_bytes);
-    int64_t *keys = calloc(facts->rows_count, sizeof *keys);
 
-    if (ordered == NULL || keys == NULL) {
+    building->keys = calloc(facts->rows_count, sizeof *building->keys);
+    if (ordered == NULL || building->keys == NULL) {
         free(ordered);
-        free(keys);
-        return error_set(error, QN_STATUS_NO_MEMORY, "%s: out of memory", index->input);
+        return out_of_memory(building, error);
     }
     for (uint64_t i = 0; i < facts->rows_count; i++) {
-        memcpy(ordered + i * facts->dim, *rows + (size_t)built->order[i] * facts->dim, row_bytes);
-        keys[i] = index->first_key + (int64_t)(index->first_row + built->order[i]);
+        size_t from = building->built.order[i];
+        memcpy(ordered + i * facts->dim, building->rows + from * facts->dim, row_bytes);
+        building->keys[i] =
+            building->index->first_key + (int64_t)(building->index->first_row + from);
     }
-    free(*rows);
-    *rows = ordered;
-    *ret_keys = keys;
+    free(building->rows);
+    building->rows = ordered;
     return QN_STATUS_OK;
 }
 
 /* As a loaded segment would find. */
-static enum qn_status add_calibrations(const struct qseg_index *index, struct ivf_built *built,
-                                       const struct segment_facts *facts, const float *rows,
-                                       const int64_t *keys, struct qn_error *error)
+static enum qn_status add_calibrations(struct building *building, struct qn_error *error)
 {
-    const struct calibrate_options options = {.seed = index->options.seed,
-                                              .threads = index->options.threads};
-    struct segment segment = {.facts = *facts, .primary_keys = keys, .rows = rows};
+    struct ivf_built *built = &building->built;
+    const struct calibrate_options options = {.seed = building->index->options.seed,
+                                              .order = built->order,
+                                              .threads = building->index->options.threads};
+    struct segment segment = {
+        .facts = *building->facts, .primary_keys = building->keys, .rows = building->rows};
     enum qn_status status =
-        index_open(built->section, built->section_bytes, facts, &segment.index, error);
+        index_open(built->section, built->section_bytes, building->facts, &segment.index, error);
 
     if (status == QN_STATUS_OK)
         status = calibrate(&options, &segment, error);
@@ -75,18 +90,18 @@ static enum qn_status add_calibrations(const struct qseg_index *index, struct iv
     return status;
 }
 
-static enum qn_status write_rows(const struct ivf_built *built, const float *rows,
-                                 const int64_t *keys, struct segment_facts *facts,
-                                 struct writer_sink sink, struct qn_error *error)
+static enum qn_status write_rows(struct building *building, struct writer_sink sink,
+                                 struct qn_error *error)
 {
+    const struct writer_index section = {building->built.section, building->built.section_bytes};
     struct writer *writer = NULL;
-    enum qn_status status =
-        writer_open_indexed(facts, built->section, built->section_bytes, sink, &writer, error);
+    enum qn_status status = writer_open_indexed(building->facts, section, sink, &writer, error);
 
     if (status == QN_STATUS_OK)
-        status = writer_append(writer, keys, rows, facts->rows_count, error);
+        status = writer_append(writer, building->keys, building->rows, building->facts->rows_count,
+                               error);
     if (status == QN_STATUS_OK)
-        status = writer_finish(writer, facts, error);
+        status = writer_finish(writer, building->facts, error);
     writer_free(writer);
     return status;
 }
@@ -94,25 +109,22 @@ static enum qn_status write_rows(const struct ivf_built *built, const float *row
 enum qn_status qseg_index_build(const struct qseg_index *index, struct segment_facts *facts,
                                 struct writer_sink sink, struct qn_error *error)
 {
-    float *rows = malloc(facts->rows_count * facts->dim * sizeof *rows);
-    struct ivf_built built = {.order = NULL};
-    int64_t *keys = NULL;
+    struct building building = {.index = index,
+                                .facts = facts,
+                                .rows = malloc(facts->rows_count * facts->dim * sizeof(float))};
+    enum qn_status status =
+        building.rows == NULL ? out_of_memory(&building, error) : read_rows(&building, error);
 
-    if (rows == NULL)
-        return error_set(error, QN_STATUS_NO_MEMORY, "%s: out of memory for %" PRIu64 " rows",
-                         index->input, facts->rows_count);
-    enum qn_status status = read_rows(index, facts, rows, error);
     if (status == QN_STATUS_OK)
-        status = ivf_build(&index->options, facts->metric, facts->dim, rows, facts->rows_count,
-                           &built, error);
+        status = ivf_build(&index->options, facts, building.rows, &building.built, error);
     if (status == QN_STATUS_OK)
-        status = put_in_order(index, &built, facts, &rows, &keys, error);
+        status = put_in_order(&building, error);
     if (status == QN_STATUS_OK)
-        status = add_calibrations(index, &built, facts, rows, keys, error);
+        status = add_calibrations(&building, error);
     if (status == QN_STATUS_OK)
-        status = write_rows(&built, rows, keys, facts, sink, error);
-    ivf_built_done(&built);
-    free(keys);
-    free(rows);
+        status = write_rows(&building, sink, error);
+    ivf_built_done(&building.built);
+    free(building.keys);
+    free(building.rows);
     return status;
 }

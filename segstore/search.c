@@ -10,6 +10,7 @@
 
 enum {
     MANY_QUERIES = 8, /* from here on tiles pay, though the last one is filled up with nothing */
+    CODE_SPEED = 4,
     WORK_PER_CHECK = 4 << 20, /* multiply-adds: a millisecond of the slowest SIMD kernel */
 };
 
@@ -55,12 +56,12 @@ void search_queries_init(struct search_queries *queries, uint32_t dim, uint32_t 
                          const float *rows, void *storage)
 {
     const size_t padded_nq = tiles_count(nq) * KERNEL_TILE_QUERIES;
-    double *squares = storage;
-    float *tiles = (float *)(void *)(squares + padded_nq);
 
     *queries = (struct search_queries){.dim = dim, .nq = nq, .rows = rows};
     if (padded_nq == 0)
         return;
+    double *squares = storage;
+    float *tiles = (float *)(void *)(squares + padded_nq);
     queries->tiles = tiles;
     queries->squares = squares;
     for (size_t i = 0; i < padded_nq; i++) {
@@ -100,6 +101,18 @@ static struct search_options settle(const struct segment *segment,
         settled.refine = found.refine;
     }
     return settled;
+}
+
+uint64_t search_work(const struct segment *segment, const struct search_options *options)
+{
+    const struct search_options settled = settle(segment, options);
+    const uint64_t all = segment->facts.rows_count * segment->facts.dim;
+    const uint64_t lists_count = segment->index.shape.lists_count;
+
+    if (!is_by_index(segment, options) || settled.nprobe >= lists_count)
+        return all;
+    /* a code is compared some CODE_SPEED times as fast as a row */
+    return lists_count * segment->facts.dim + all / lists_count * settled.nprobe / CODE_SPEED;
 }
 
 size_t search_scratch_bytes(const struct segment *segment, const struct search_options *options)

@@ -39,6 +39,8 @@ size_t search_queries_bytes(uint32_t dim, uint32_t nq);
 void search_queries_init(struct search_queries *queries, uint32_t dim, uint32_t nq,
                          const float *rows, void *storage);
 
+/* What one query costs, in multiply-adds of the flat scan; an estimate, for who plans. */
+uint64_t search_work(const struct segment *segment, const struct search_options *options);
 /* What a search of this segment wants of options->scratch. */
 size_t search_scratch_bytes(const struct segment *segment, const struct search_options *options);
 

@@ -28,12 +28,11 @@ struct writer {
     struct format_header header;
     struct writer_sink sink;
     struct stream streams[STREAMS_COUNT];
-    const void *index; /* NULL: rows become blocks */
-    uint64_t index_bytes;
-    uint64_t rows_count; /* appended */
-    uint64_t first_row;  /* what the caller calls row 0 */
-    float *row;          /* dim */
-    float *block;        /* dim x 16 */
+    struct writer_index index; /* bytes NULL: rows become blocks */
+    uint64_t rows_count;       /* appended */
+    uint64_t first_row;        /* what the caller calls row 0 */
+    float *row;                /* dim */
+    float *block;              /* dim x 16 */
 };
 
 static bool stream_open(struct stream *stream, const struct format_section *section)
@@ -105,12 +104,12 @@ static enum qn_status stream_finish(struct writer *writer, struct stream *stream
 enum qn_status writer_open(const struct segment_facts *facts, struct writer_sink sink,
                            struct writer **ret_writer, struct qn_error *error)
 {
-    return writer_open_indexed(facts, NULL, 0, sink, ret_writer, error);
+    return writer_open_indexed(facts, (struct writer_index){NULL, 0}, sink, ret_writer, error);
 }
 
-enum qn_status writer_open_indexed(const struct segment_facts *facts, const void *index,
-                                   uint64_t index_bytes, struct writer_sink sink,
-                                   struct writer **ret_writer, struct qn_error *error)
+enum qn_status writer_open_indexed(const struct segment_facts *facts, struct writer_index index,
+                                   struct writer_sink sink, struct writer **ret_writer,
+                                   struct qn_error *error)
 {
     struct writer *writer = calloc(1, sizeof *writer);
 
@@ -126,8 +125,7 @@ enum qn_status writer_open_indexed(const struct segment_facts *facts, const void
     writer->header.facts = *facts;
     writer->sink = sink;
     writer->index = index;
-    writer->index_bytes = index_bytes;
-    format_layout(&writer->header, index_bytes);
+    format_layout(&writer->header, index.size);
     writer->row = malloc(facts->dim * sizeof(float));
     writer->block = calloc((size_t)facts->dim * LIMIT_BLOCK_ROWS, sizeof(float));
     bool streams = true;
@@ -162,7 +160,7 @@ static enum qn_status append_row(struct writer *writer, const float *row, struct
     unsigned lane = (unsigned)(writer->rows_count % LIMIT_BLOCK_ROWS);
     struct qn_error reason = {0};
 
-    if (writer->index != NULL) {
+    if (writer->index.bytes != NULL) {
         writer->rows_count++;
         return stream_add(writer, &writer->streams[STREAM_VECTORS], row, facts->dim * sizeof *row,
                           error);
@@ -202,9 +200,9 @@ enum qn_status writer_finish(struct writer *writer, struct segment_facts *ret_fa
     if (writer->rows_count != header->facts.rows_count)
         return error_set(error, QN_STATUS_INVALID, "%" PRIu64 " rows came, %" PRIu64 " were said",
                          writer->rows_count, header->facts.rows_count);
-    if (writer->index != NULL)
-        status = stream_add(writer, &writer->streams[STREAM_INDEX], writer->index,
-                            writer->index_bytes, error);
+    if (writer->index.bytes != NULL)
+        status = stream_add(writer, &writer->streams[STREAM_INDEX], writer->index.bytes,
+                            writer->index.size, error);
     else if (writer->rows_count % LIMIT_BLOCK_ROWS != 0)
         status = flush_block(writer, error);
     for (uint32_t i = 0; status == QN_STATUS_OK && i < header->sections_count; i++)

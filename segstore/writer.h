@@ -17,11 +17,17 @@ struct writer;
 
 enum qn_status writer_open(const struct segment_facts *facts, struct writer_sink sink,
                            struct writer **ret_writer, struct qn_error *error);
-/* The same for a segment with an index (index.h): rows are appended in the index's order, prepared,
- * and stay row-major. index stays the caller's, until writer_finish. */
-enum qn_status writer_open_indexed(const struct segment_facts *facts, const void *index,
-                                   uint64_t index_bytes, struct writer_sink sink,
-                                   struct writer **ret_writer, struct qn_error *error);
+/* The section of an index (index.h). */
+struct writer_index {
+    const void *bytes;
+    uint64_t size;
+};
+
+/* The same for a segment with an index: rows are appended in the index's order, prepared, and stay
+ * row-major. The section stays the caller's, until writer_finish. */
+enum qn_status writer_open_indexed(const struct segment_facts *facts, struct writer_index index,
+                                   struct writer_sink sink, struct writer **ret_writer,
+                                   struct qn_error *error);
 /* Errors count rows from first_row (the number in the caller's input) instead of 0. */
 void writer_count_rows_from(struct writer *writer, uint64_t first_row);
 /* rows: rows_count x dim, row-major; for cosine they are normalised on the way. A row that the

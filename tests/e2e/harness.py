@@ -141,14 +141,14 @@ class Cluster:
     def moves(self):
         return self.rows("moves", "moves", code=None)
 
-    def make_collection(self, rows, dim, segments, collection=7):
+    def make_collection(self, rows, dim, segments, collection=7, index="flat"):
         """Vectors, a collection folder of that many segments, and queries; returns the folder."""
         base, out = self.folder / "base.fbin", self.folder / "things"
         self.tool("qseg", "generate", "--kind", "clustered", "--rows", rows, "--dim", dim,
                   "--seed", 1, "--out", base)
         self.tool("qseg", "generate", "--kind", "clustered", "--rows", 50, "--dim", dim, "--seed", 2,
                   "--out", self.folder / "query.fbin")
-        self.tool("qseg", "build", "--input", base, "--metric", "l2", "--index", "flat",
+        self.tool("qseg", "build", "--input", base, "--metric", "l2", "--index", index,
                   "--collection", collection, "--rows-per-segment", (rows + segments - 1) // segments,
                   "--name", "things", "--out-dir", out)
         self.collection = collection

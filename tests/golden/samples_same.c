@@ -102,14 +102,13 @@ static void same_copy_status(const struct copy_status *a, const struct copy_stat
 static void same_search_request(const struct search_request *a, const struct search_request *b)
 {
     SAME(collection_id);
-    SAME(k);
-    SAME(nq);
-    SAME(dim);
+    assert_true(a->k == b->k && a->nq == b->nq && a->dim == b->dim);
     SAME(metric);
     assert_int_equal((uintptr_t)b->queries % 16, 0);
     assert_memory_equal(a->queries, b->queries, a->nq * a->dim * sizeof *a->queries);
     SAME_ARRAY(segment_ids, segments_count);
     SAME(deadline_ms);
+    assert_true(a->recall == b->recall && a->nprobe == b->nprobe && a->refine == b->refine);
 }
 
 static void same_refusal(const struct refusal *a, const struct refusal *b)

@@ -1,5 +1,5 @@
 # Real processes, one script each: tests/e2e/NAME_test.py BIN_DIR.
-set(E2E kill paging retained roles)
+set(E2E index kill paging retained roles)
 set(FOREIGN nats)
 if(NOT QNODE_SANITIZE) # a sanitizer's own threads sleep; and what takes minutes runs once
   list(APPEND E2E strace outage)

@@ -3,7 +3,10 @@ add_library(segstore_fixture STATIC unit/segstore_fixture.c)
 target_link_libraries(segstore_fixture PUBLIC segstore)
 qnode_test(segstore_corruption_test unit/segstore_corruption_test.c LIBS segstore_fixture)
 qnode_test(segstore_format_test unit/segstore_format_test.c LIBS segstore_fixture)
-qnode_test(segstore_index_test unit/segstore_index_test.c LIBS segstore_fixture)
+qnode_test(segstore_index_test unit/segstore_index_test.c unit/segstore_index_fixture.c
+  LIBS segstore)
+qnode_test(segstore_calibrate_test unit/segstore_calibrate_test.c unit/segstore_index_fixture.c
+  LIBS segstore)
 qnode_test(segstore_loader_test unit/segstore_loader_test.c LIBS segstore_fixture)
 qnode_test(segstore_manifest_test unit/segstore_manifest_test.c LIBS segstore_fixture)
 qnode_test(segstore_queries_test unit/segstore_queries_test.c LIBS segstore_fixture)

@@ -50,6 +50,10 @@ struct qn_search_request {
     const float *queries; /* nq x dim, row by row */
     uint32_t nq, dim, k;  /* nq x k <= 65536, k <= 16384 */
     uint32_t deadline_ms; /* 0: 5000; at most 60000 */
+    /* Of segments with an index: the share of the true neighbours that is wanted, as their
+     * calibration reaches it. 0: 0.95; 1: an exact search. nprobe and refine, if not 0, instead. */
+    float recall;
+    uint32_t nprobe, refine;
     /* A segment that nobody listens for, or that every copy says it does not have, is given up
      * after so long, however far the deadline is. 0: 1000; the deadline: never before it. */
     uint32_t patience_ms;
