@@ -165,10 +165,13 @@ struct subject subject_reply_all(const char *cluster, const char *client)
 
 bool subject_is_reply(const char *cluster, const char *subject)
 {
-    if (!subject_cluster_is_valid(cluster) || !subject_is_valid(subject))
-        return false;
-    struct subject replies = make("qnode.%s.reply.>", cluster);
-    return subject_matches(replies.text, subject);
+    static const char prefix[] = "qnode.", channel[] = ".reply.";
+    const size_t cluster_bytes = strlen(cluster), start = sizeof prefix - 1 + cluster_bytes;
+
+    /* Asked of each message: no text is made for it. */
+    return subject_cluster_is_valid(cluster) && strncmp(subject, prefix, sizeof prefix - 1) == 0 &&
+           strncmp(subject + sizeof prefix - 1, cluster, cluster_bytes) == 0 &&
+           strncmp(subject + start, channel, sizeof channel - 1) == 0 && subject_is_valid(subject);
 }
 
 struct subject subject_announce(const char *cluster)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * C11 threads on POSIX ones, for programs under ThreadSanitizer: that of gcc 12 knows only the
- * latter, and librdkafka starts the former, so it would see races where there are locks, and
- * threads that it never heard of. These take the place of glibc's, also in shared libraries.
- * glibc's types are the same objects underneath. */
+ * C11 threads on POSIX ones, for programs under a sanitizer: gcc 12's know only the latter, and
+ * librdkafka starts the former. ThreadSanitizer would see races where there are locks, and threads
+ * that it never heard of; AddressSanitizer would not clear the stack of a thread that begins where,
+ * before a fork, another one had its own. These take the place of glibc's, also in shared
+ * libraries. glibc's types are the same objects underneath. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
