@@ -11,6 +11,8 @@
 enum {
     STEP_BLOCKS = 32, /* of codes at a time */
     SORTED_MAX = 64,  /* lists that are worth putting in order */
+    SAMPLES = 64,     /* of the lists' scores */
+    SAMPLE_MARGIN = 6,
     LINE_BYTES = 64,
 };
 
@@ -117,10 +119,45 @@ static void sort_best(struct candidate *all, uint32_t count)
     }
 }
 
+static float list_score(const struct ivf *ivf, uint32_t list)
+{
+    return ivf->list_scores[list] + ivf->index->centroid_terms[list];
+}
+
+/* What most likely a few more than nprobe lists reach: most need not be selected from. */
+static float sampled_bound(const struct ivf *ivf)
+{
+    const uint32_t lists_count = ivf->index->shape.lists_count;
+    const uint32_t keep = (uint32_t)((uint64_t)ivf->nprobe * SAMPLES / lists_count) + SAMPLE_MARGIN;
+    struct candidate samples[SAMPLES];
+    float bound = INFINITY;
+
+    if (lists_count < 4 * SAMPLES || keep >= SAMPLES)
+        return -INFINITY;
+    for (uint32_t i = 0; i < SAMPLES; i++)
+        samples[i].estimate = list_score(ivf, (uint32_t)((uint64_t)i * lists_count / SAMPLES));
+    select_best(samples, SAMPLES, keep);
+    for (uint32_t i = 0; i < keep; i++)
+        bound = fminf(bound, samples[i].estimate);
+    return bound;
+}
+
+/* The lists that reach a bound; how many. */
+static uint32_t gather_lists(struct ivf *ivf, float bound)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < ivf->index->shape.lists_count; i++) {
+        float score = list_score(ivf, i);
+        ivf->lists[count] = (struct candidate){score, i};
+        count += score >= bound;
+    }
+    return count;
+}
+
 static void choose_lists(struct ivf *ivf)
 {
     const struct index *index = ivf->index;
-    const uint32_t lists_count = index->shape.lists_count;
 
     kernels_current()->ip(&(struct kernel_job){
         .queries = ivf->query,
@@ -130,10 +167,10 @@ static void choose_lists(struct ivf *ivf)
         .blocks_count = padded_lists(index) / LIMIT_BLOCK_ROWS,
         .ret_distances = ivf->list_scores,
     });
-    for (uint32_t i = 0; i < lists_count; i++)
-        ivf->lists[i] = (struct candidate){ivf->list_scores[i] + index->centroid_terms[i], i};
-    if (ivf->nprobe < lists_count)
-        select_best(ivf->lists, lists_count, ivf->nprobe);
+    uint32_t count = gather_lists(ivf, sampled_bound(ivf));
+    if (count < ivf->nprobe)
+        count = gather_lists(ivf, -INFINITY);
+    select_best(ivf->lists, count, ivf->nprobe);
     if (ivf->nprobe <= SORTED_MAX)
         sort_best(ivf->lists, ivf->nprobe);
 }
