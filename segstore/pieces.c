@@ -100,6 +100,16 @@ static uint64_t section_checksum(const struct pieces *pieces, uint32_t section)
     return hash64(pieces->hashes + first, count * sizeof(uint64_t));
 }
 
+/* Row-major, instead of vectors in blocks. */
+static bool has_rows(const struct format_header *header)
+{
+    uint32_t i = 0;
+
+    while (i < header->sections_count && header->sections[i].kind != FORMAT_KIND_ROWS)
+        i++;
+    return i < header->sections_count;
+}
+
 static enum qn_status check_finite(const struct pieces *pieces, struct qn_error *error)
 {
     uint64_t value = atomic_load(&pieces->nonfinite_first);
@@ -108,8 +118,7 @@ static enum qn_status check_finite(const struct pieces *pieces, struct qn_error 
 
     if (value == UINT64_MAX)
         return QN_STATUS_OK;
-    if (pieces->header.sections[1].kind == FORMAT_KIND_ROWS ||
-        pieces->header.sections[0].kind == FORMAT_KIND_ROWS)
+    if (has_rows(&pieces->header))
         return error_set(error, QN_STATUS_CORRUPT,
                          "section rows: row %" PRIu64 ": value %" PRIu64 " is not finite",
                          value / dim, value % dim);
