@@ -15,6 +15,8 @@ enum {
     PLAN_CHUNKS_PER_NUMA_NODE = 256,
 };
 
+static const float recall_default = 0.95F; /* of who asks for none */
+
 static size_t align_up(size_t bytes)
 {
     return (bytes + PLAN_ALIGNMENT - 1) & ~(size_t)(PLAN_ALIGNMENT - 1);
@@ -25,7 +27,7 @@ struct search_options dispatch_options(const struct search_job *job)
     const struct search_request *request = &job->message.search_request;
 
     return (struct search_options){.k = job->k,
-                                   .recall = request->recall > 0 ? request->recall : 0.95F,
+                                   .recall = request->recall > 0 ? request->recall : recall_default,
                                    .nprobe = request->nprobe,
                                    .refine = request->refine};
 }

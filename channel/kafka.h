@@ -12,15 +12,15 @@ enum { KAFKA_TOPICS_MAX = 8 /* of one cluster: TOPIC_KINDS */ };
 
 struct kafka;
 
-/* Trouble, for people; called by whoever polls the handle. */
-enum kafka_trouble_kind {             /* what says more comes later */
-                          KAFKA_DOWN, /* no broker is reachable */
-                          KAFKA_PASSING,
-                          KAFKA_NO_TLS,
-                          KAFKA_NO_LOGIN,
-                          KAFKA_NOT_READ,    /* we may not read this topic */
-                          KAFKA_NOT_WRITTEN, /* we may not write this topic; NULL: any topic */
-                          KAFKA_FATAL,       /* the handle sends nothing any more */
+/* Trouble, for people; called by whoever polls the handle. What says more comes later. */
+enum kafka_trouble_kind {
+    KAFKA_DOWN, /* no broker is reachable */
+    KAFKA_PASSING,
+    KAFKA_NO_TLS,
+    KAFKA_NO_LOGIN,
+    KAFKA_NOT_READ,    /* we may not read this topic */
+    KAFKA_NOT_WRITTEN, /* we may not write this topic; NULL: any topic */
+    KAFKA_FATAL,       /* the handle sends nothing any more */
 };
 
 struct kafka_trouble {

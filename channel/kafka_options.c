@@ -38,7 +38,7 @@ static const struct kafka_property reading[] = {
     {"auto.offset.reset", "earliest", 0}, /* the offset is gone: repeats rather than a gap */
     {"enable.auto.commit", "false", 0},
     {"enable.auto.offset.store", "false", 0},
-    {"enable.partition.eof", "true", 0}, /* an empty topic says that it may be read */
+    {"enable.partition.eof", "true", 0}, /* who reads hears that all is read */
     {"fetch.error.backoff.ms", "100", 0},
     {"fetch.max.bytes", "2097152", 0},
     {"fetch.min.bytes", "1", 0},

@@ -16,6 +16,13 @@ bool traceparent_is_valid(const char *text)
            is_hex(text + 36, 16, false, '-') && is_hex(text + 53, 2, true, '\0');
 }
 
+bool message_is_receipt(enum message_kind kind)
+{
+    return kind == MESSAGE_SEGMENT_LOADED || kind == MESSAGE_SEGMENT_RELEASED ||
+           kind == MESSAGE_LOAD_FAILED || kind == MESSAGE_RELEASE_HELD || kind == MESSAGE_LEAVING ||
+           kind == MESSAGE_COMMAND_REFUSED;
+}
+
 const char *message_kind_name(enum message_kind kind)
 {
     switch (kind) {

@@ -35,6 +35,8 @@ bool traceparent_is_valid(const char *text);
 enum { TRACEPARENT_BYTES = 56 }; /* with its zero */
 
 /* "LoadSegments"; "message?" for an unknown kind. */
+/* Of what an agent says on its event subject. */
+bool message_is_receipt(enum message_kind kind);
 const char *message_kind_name(enum message_kind kind);
 
 struct not_after {

@@ -24,16 +24,11 @@ bool origin_is_right(const char *cluster, const char *subject, const struct mess
 {
     int64_t node_id = 0;
 
+    if (message_is_receipt(message->kind))
+        return origin_node(message, &node_id) && is(subject_event(cluster, node_id), subject);
     switch (message->kind) {
     case MESSAGE_NODE_REPORT:
         return is(subject_report(cluster, message->node_report.node_id), subject);
-    case MESSAGE_SEGMENT_LOADED:
-    case MESSAGE_SEGMENT_RELEASED:
-    case MESSAGE_LOAD_FAILED:
-    case MESSAGE_RELEASE_HELD:
-    case MESSAGE_LEAVING:
-    case MESSAGE_COMMAND_REFUSED:
-        return origin_node(message, &node_id) && is(subject_event(cluster, node_id), subject);
     case MESSAGE_REPORT_REQUEST:
         return is(subject_announce(cluster), subject);
     case MESSAGE_COORD_REQUEST:

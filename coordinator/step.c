@@ -239,15 +239,6 @@ static void on_message(struct core *core, const struct message *message)
         if (hear_term(core, message))
             on_report(core, message);
         break;
-    case MESSAGE_SEGMENT_LOADED:
-    case MESSAGE_SEGMENT_RELEASED:
-    case MESSAGE_LOAD_FAILED:
-    case MESSAGE_RELEASE_HELD:
-    case MESSAGE_LEAVING:
-    case MESSAGE_COMMAND_REFUSED:
-        if (hear_term(core, message))
-            on_receipt(core, message);
-        break;
     case MESSAGE_REPORT_REQUEST:
         on_announcement(core, message);
         break;
@@ -256,6 +247,8 @@ static void on_message(struct core *core, const struct message *message)
             api_on_request(core, message);
         break;
     default:
+        if (message_is_receipt(message->kind) && hear_term(core, message))
+            on_receipt(core, message);
         break;
     }
 }

@@ -16,6 +16,9 @@ struct scan {
 /* Asks for the deadline once in a while. */
 bool scan_must_stop(struct scan *scan, uint64_t work);
 
+/* So many blocks that they take about `bytes`: a multiple of least, at most `most`. */
+uint64_t flat_blocks(uint32_t dim, size_t bytes, uint64_t least, uint64_t most);
+
 /* flat_few.c: distances as they are defined, each query for itself: bound by memory. */
 enum qn_status flat_few(struct scan *scan);
 /* flat_rows.c: exact, over the rows of an indexed segment: they become blocks, a few at a time. */

@@ -78,20 +78,20 @@ static bool scan_tile(struct scan *scan, uint64_t block, uint64_t blocks)
     return true;
 }
 
-static uint64_t tile_blocks(uint32_t dim)
+uint64_t flat_blocks(uint32_t dim, size_t bytes, uint64_t least, uint64_t most)
 {
-    uint64_t blocks = TILE_BYTES / (dim * LIMIT_BLOCK_ROWS * sizeof(float));
+    uint64_t blocks = bytes / (dim * LIMIT_BLOCK_ROWS * sizeof(float)) / least * least;
 
-    blocks = blocks / TILE_BLOCKS_MIN * TILE_BLOCKS_MIN;
-    if (blocks < TILE_BLOCKS_MIN)
-        return TILE_BLOCKS_MIN;
-    return blocks > TILE_BLOCKS_MAX ? TILE_BLOCKS_MAX : blocks;
+    if (blocks < least)
+        return least;
+    return blocks > most ? most : blocks;
 }
 
 enum qn_status flat_few(struct scan *scan)
 {
     const uint64_t blocks_count = format_blocks(scan->segment->facts.rows_count);
-    const uint64_t step = tile_blocks(scan->segment->facts.dim);
+    const uint64_t step =
+        flat_blocks(scan->segment->facts.dim, TILE_BYTES, TILE_BLOCKS_MIN, TILE_BLOCKS_MAX);
 
     for (uint64_t block = 0; block < blocks_count; block += step) {
         uint64_t rest = blocks_count - block;

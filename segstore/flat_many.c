@@ -211,20 +211,11 @@ static bool scan_group(struct scan *scan, struct group *group)
     return true;
 }
 
-static uint64_t group_blocks(uint32_t dim)
-{
-    uint64_t blocks = GROUP_BYTES / (dim * LIMIT_BLOCK_ROWS * sizeof(float));
-
-    blocks = blocks / STEP_BLOCKS * STEP_BLOCKS;
-    if (blocks < STEP_BLOCKS)
-        return STEP_BLOCKS;
-    return blocks > GROUP_BLOCKS_MAX ? GROUP_BLOCKS_MAX : blocks;
-}
-
 enum qn_status flat_many(struct scan *scan)
 {
     const uint64_t blocks_count = format_blocks(scan->segment->facts.rows_count);
-    const uint64_t step = group_blocks(scan->segment->facts.dim);
+    const uint64_t step =
+        flat_blocks(scan->segment->facts.dim, GROUP_BYTES, STEP_BLOCKS, GROUP_BLOCKS_MAX);
     struct group group = {.waiting_count = 0};
 
     for (group.block = 0; group.block < blocks_count; group.block += step) {
