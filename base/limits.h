@@ -7,6 +7,7 @@
 enum {
     LIMIT_K_MAX = 16384,                  /* neighbours per query */
     LIMIT_NPROBE_MAX = 1 << 20,           /* lists of an index that a search looks at */
+    LIMIT_EF_MAX = 65536,                 /* candidates that a search of a graph keeps */
     LIMIT_REFINE_MAX = 65536,             /* candidates of an index that are computed exactly */
     LIMIT_HITS_PER_REQUEST_MAX = 65536,   /* nq x k */
     LIMIT_QUERIES_PER_REQUEST_MAX = 1024, /* nq */

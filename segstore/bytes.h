@@ -38,4 +38,21 @@ static inline void bytes_put_u64(void *bytes, uint64_t value)
     memcpy(bytes, &value, sizeof value);
 }
 
+static inline float bytes_get_float(const void *bytes)
+{
+    uint32_t bits = bytes_get_u32(bytes);
+    float value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline void bytes_put_float(void *bytes, float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    bytes_put_u32(bytes, bits);
+}
+
 #endif

@@ -131,7 +131,7 @@ static float run(struct calibrating *calibrating, uint32_t k, uint32_t nprobe, u
 /* How many candidates find nearly as much as many would. */
 static uint32_t choose_refine(struct calibrating *calibrating, uint32_t k)
 {
-    const uint32_t lists_count = calibrating->segment->index.shape.lists_count;
+    const uint32_t lists_count = index_effort_max(&calibrating->segment->index);
     const uint32_t nprobe = lists_count / 8 + 1;
     const uint32_t tries[REFINE_TRIES] = {k + k / 2 + 6, 2 * k + 10, 4 * k + 16, 8 * k + 32,
                                           16 * k + 64};
@@ -153,7 +153,7 @@ static uint32_t next_nprobe(uint32_t nprobe, uint32_t lists_count)
 /* Recalls may fall a little by chance; a table must not. */
 static void measure_k(struct calibrating *calibrating, uint32_t k, struct index *index)
 {
-    const uint32_t lists_count = index->shape.lists_count, refine = choose_refine(calibrating, k);
+    const uint32_t lists_count = index_effort_max(index), refine = choose_refine(calibrating, k);
     uint32_t nprobe = 1;
     float recall = 0;
 
@@ -161,7 +161,7 @@ static void measure_k(struct calibrating *calibrating, uint32_t k, struct index 
         float measured = run(calibrating, k, nprobe, refine);
         recall = measured > recall ? measured : recall;
         index->calibrations[index->calibrations_count++] = (struct index_calibration){
-            .k = k, .recall = recall, .nprobe = nprobe, .refine = refine};
+            .k = k, .recall = recall, .effort = nprobe, .refine = refine};
         if (recall >= recall_enough || nprobe == lists_count)
             return;
         nprobe = next_nprobe(nprobe, lists_count);

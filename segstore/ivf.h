@@ -6,7 +6,7 @@
 #include "segstore/flat.h"
 
 /* What ivf_search wants of options->scratch, 64-byte aligned. */
-size_t ivf_scratch_bytes(const struct index *index, const struct search_options *options);
+size_t ivf_scratch_bytes(const struct ivf_section *index, const struct search_options *options);
 enum qn_status ivf_search(struct scan *scan);
 
 #endif

@@ -38,7 +38,7 @@ struct building {
     struct kmeans kmeans; /* of all rows */
     float *centroids;     /* nlist x dim */
     uint32_t *nearest;    /* rows_count */
-    struct index index;
+    struct ivf_section ivf;
     struct ivf_built *built;
 };
 
@@ -48,7 +48,7 @@ static uint32_t lists_for(uint64_t rows_count)
     double wanted = 4 * sqrt((double)rows_count);
     uint32_t lists = 1;
 
-    while (lists * 1.5 < wanted && lists < INDEX_LISTS_MAX)
+    while (lists * 1.5 < wanted && lists < IVF_LISTS_MAX)
         lists *= 2;
     while (lists > 1 && lists > rows_count / 8)
         lists /= 2;
@@ -112,22 +112,21 @@ static enum qn_status sort_into_lists(struct building *building, struct qn_error
         firsts[building->nearest[i] + 1]++;
     for (uint32_t i = 0; i < lists_count; i++)
         blocks_count += format_blocks(firsts[i + 1]);
-    const struct index_shape shape = {.kind = INDEX_IVF,
-                                      .rows_count = building->rows_count,
-                                      .blocks_count = blocks_count,
-                                      .dim = building->dim,
-                                      .lists_count = lists_count,
-                                      .code_bits = building->options->code_bits};
-    built->section_bytes = index_bytes(&shape);
-    built->section = aligned_alloc(INDEX_ALIGNMENT, built->section_bytes);
+    const struct ivf_shape shape = {.rows_count = building->rows_count,
+                                    .blocks_count = blocks_count,
+                                    .dim = building->dim,
+                                    .lists_count = lists_count,
+                                    .code_bits = building->options->code_bits};
+    built->section_bytes = ivf_section_bytes(&shape);
+    built->section = aligned_alloc(SECTION_ALIGNMENT, built->section_bytes);
     if (built->section == NULL) {
         free(firsts);
         return error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
     }
     memset(built->section, 0, built->section_bytes);
-    index_lay(&shape, built->section, &building->index);
-    uint64_t *first_rows = (uint64_t *)(uintptr_t)building->index.first_rows;
-    uint64_t *first_blocks = (uint64_t *)(uintptr_t)building->index.first_blocks;
+    ivf_section_lay(&shape, built->section, &building->ivf);
+    uint64_t *first_rows = (uint64_t *)(uintptr_t)building->ivf.first_rows;
+    uint64_t *first_blocks = (uint64_t *)(uintptr_t)building->ivf.first_blocks;
     for (uint32_t i = 0; i < lists_count; i++) {
         first_rows[i + 1] = first_rows[i] + firsts[i + 1];
         first_blocks[i + 1] = first_blocks[i] + format_blocks(firsts[i + 1]);
@@ -152,8 +151,8 @@ static void put_code(const struct building *building, uint64_t block, size_t lan
                      unsigned code)
 {
     const bool is_half = building->options->code_bits == 4;
-    uint8_t *bytes = (uint8_t *)(uintptr_t)building->index.codes +
-                     block * building->index.code_dims * LIMIT_BLOCK_ROWS / (is_half ? 2 : 1);
+    uint8_t *bytes = (uint8_t *)(uintptr_t)building->ivf.codes +
+                     block * building->ivf.code_dims * LIMIT_BLOCK_ROWS / (is_half ? 2 : 1);
 
     if (is_half)
         bytes[d / 8 * 64 + lane * 4 + d % 4] |= (uint8_t)(code << (d / 4 % 2 * 4));
@@ -183,11 +182,11 @@ static struct residual take_residual(const float *row, const float *centroid, ui
 /* values: dim, for the residual. */
 static void encode_row(const struct building *building, size_t list, uint64_t row, float *values)
 {
-    const struct index *index = &building->index;
+    const struct ivf_section *ivf = &building->ivf;
     const uint32_t dim = building->dim;
     const unsigned top = (1U << building->options->code_bits) - 1;
-    const uint64_t in_list = row - index->first_rows[list];
-    const uint64_t block = index->first_blocks[list] + in_list / LIMIT_BLOCK_ROWS;
+    const uint64_t in_list = row - ivf->first_rows[list];
+    const uint64_t block = ivf->first_blocks[list] + in_list / LIMIT_BLOCK_ROWS;
     const size_t lane = in_list % LIMIT_BLOCK_ROWS;
     const float *from = building->rows + (size_t)building->built->order[row] * dim;
     struct residual residual = take_residual(from, building->centroids + list * dim, dim, values);
@@ -201,7 +200,7 @@ static void encode_row(const struct building *building, size_t list, uint64_t ro
         along += (double)values[d] * ((double)residual.least + (double)step * (double)code);
     }
     double factor = along > 0 ? residual.square / along : 1;
-    float *factors = (float *)(uintptr_t)index->factors + block * INDEX_FACTORS * LIMIT_BLOCK_ROWS;
+    float *factors = (float *)(uintptr_t)ivf->factors + block * IVF_FACTORS * LIMIT_BLOCK_ROWS;
     if (building->metric == QN_METRIC_L2)
         factors[lane] = (float)(-dot(from, from, dim) / 2);
     factors[LIMIT_BLOCK_ROWS + lane] = (float)(factor * (double)residual.least);
@@ -211,26 +210,26 @@ static void encode_row(const struct building *building, size_t list, uint64_t ro
 static void encode_lists(void *owner, size_t first, size_t count)
 {
     struct building *building = owner;
-    const struct index *index = &building->index;
+    const struct ivf_section *ivf = &building->ivf;
     float *values = malloc(building->dim * sizeof *values);
 
     CHECK(values != NULL); /* a few KiB */
     for (size_t list = first; list < first + count; list++)
-        for (uint64_t row = index->first_rows[list]; row < index->first_rows[list + 1]; row++)
+        for (uint64_t row = ivf->first_rows[list]; row < ivf->first_rows[list + 1]; row++)
             encode_row(building, list, row, values);
     free(values);
 }
 
 static void place_centroids(struct building *building)
 {
-    const struct index *index = &building->index;
+    const struct ivf_section *ivf = &building->ivf;
     const uint32_t dim = building->dim;
-    float *terms = (float *)(uintptr_t)index->centroid_terms;
+    float *terms = (float *)(uintptr_t)ivf->centroid_terms;
 
-    for (uint32_t i = 0; i < index->shape.lists_count; i++) {
+    for (uint32_t i = 0; i < ivf->shape.lists_count; i++) {
         const float *centroid = building->centroids + (size_t)i * dim;
         rows_to_block(centroid, dim, i % LIMIT_BLOCK_ROWS,
-                      (float *)(uintptr_t)index->centroids +
+                      (float *)(uintptr_t)ivf->centroids +
                           (size_t)(i / LIMIT_BLOCK_ROWS) * LIMIT_BLOCK_ROWS * dim);
         if (building->metric == QN_METRIC_L2)
             terms[i] = (float)(-dot(centroid, centroid, dim) / 2);
@@ -248,9 +247,9 @@ static enum qn_status run(struct building *building, struct qn_error *error)
     if (status != QN_STATUS_OK)
         return status;
     place_centroids(building);
-    parallel_for(building->options->threads, building->index.shape.lists_count, 1, encode_lists,
+    parallel_for(building->options->threads, building->ivf.shape.lists_count, 1, encode_lists,
                  building);
-    index_seal(&building->index, building->built->section);
+    index_seal(&(struct index){.kind = INDEX_IVF, .ivf = building->ivf}, building->built->section);
     return QN_STATUS_OK;
 }
 

@@ -24,7 +24,7 @@ struct candidate {
 
 struct ivf {
     struct scan *scan;
-    const struct index *index;
+    const struct ivf_section *index;
     const float *query;
     struct topk *topk;
     float *list_scores; /* lists, rounded up to 16 */
@@ -38,10 +38,10 @@ struct ivf {
 
 static size_t align_up(size_t bytes)
 {
-    return (bytes + INDEX_ALIGNMENT - 1) & ~(size_t)(INDEX_ALIGNMENT - 1);
+    return (bytes + SECTION_ALIGNMENT - 1) & ~(size_t)(SECTION_ALIGNMENT - 1);
 }
 
-static uint32_t padded_lists(const struct index *index)
+static uint32_t padded_lists(const struct ivf_section *index)
 {
     return (index->shape.lists_count + LIMIT_BLOCK_ROWS - 1) / LIMIT_BLOCK_ROWS * LIMIT_BLOCK_ROWS;
 }
@@ -58,7 +58,7 @@ static uint32_t capacity_of(const struct search_options *options)
     return 3 * refine_of(options) + STEP_BLOCKS * LIMIT_BLOCK_ROWS;
 }
 
-size_t ivf_scratch_bytes(const struct index *index, const struct search_options *options)
+size_t ivf_scratch_bytes(const struct ivf_section *index, const struct search_options *options)
 {
     const size_t lists = padded_lists(index);
 
@@ -157,7 +157,7 @@ static uint32_t gather_lists(struct ivf *ivf, float bound)
 
 static void choose_lists(struct ivf *ivf)
 {
-    const struct index *index = ivf->index;
+    const struct ivf_section *index = ivf->index;
 
     kernels_current()->ip(&(struct kernel_job){
         .queries = ivf->query,
@@ -225,7 +225,7 @@ static void take_masks(struct ivf *ivf, const struct kernel_codes *job, uint64_t
 static void scan_list(struct ivf *ivf, uint32_t list, float centroid_score)
 {
     const struct kernels *kernels = kernels_current();
-    const struct index *index = ivf->index;
+    const struct ivf_section *index = ivf->index;
     const bool is_half = index->shape.code_bits == 4;
     const size_t block_bytes = (size_t)index->code_dims * LIMIT_BLOCK_ROWS / (is_half ? 2 : 1);
     float estimates[STEP_BLOCKS * LIMIT_BLOCK_ROWS];
@@ -238,7 +238,7 @@ static void scan_list(struct ivf *ivf, uint32_t list, float centroid_score)
             index->first_rows[list] + (block - index->first_blocks[list]) * LIMIT_BLOCK_ROWS;
         struct kernel_codes job = {
             .codes = index->codes + block * block_bytes,
-            .factors = index->factors + block * INDEX_FACTORS * LIMIT_BLOCK_ROWS,
+            .factors = index->factors + block * IVF_FACTORS * LIMIT_BLOCK_ROWS,
             .query = ivf->codes,
             .dims = index->code_dims,
             .blocks_count = rest < STEP_BLOCKS ? rest : STEP_BLOCKS,
@@ -291,7 +291,7 @@ static void refine(struct ivf *ivf)
 
 static bool search_one(struct ivf *ivf)
 {
-    const struct index *index = ivf->index;
+    const struct ivf_section *index = ivf->index;
 
     ivf->candidates_count = 0;
     ivf->bound = -INFINITY;
@@ -311,7 +311,7 @@ static bool search_one(struct ivf *ivf)
 
 enum qn_status ivf_search(struct scan *scan)
 {
-    const struct index *index = &scan->segment->index;
+    const struct ivf_section *index = &scan->segment->index.ivf;
     const struct search_options *options = scan->options;
     struct ivf ivf = {.scan = scan,
                       .index = index,

@@ -257,8 +257,8 @@ static int check_usage(struct build *build, size_t files_count)
         return exit_code;
     if (build->code_bits != 4 && build->code_bits != 8)
         return qseg_usage(verb, "--code-bits: 4 or 8");
-    if (build->nlist > INDEX_LISTS_MAX)
-        return qseg_usage(verb, "--nlist: at most %d", INDEX_LISTS_MAX);
+    if (build->nlist > IVF_LISTS_MAX)
+        return qseg_usage(verb, "--nlist: at most %d", IVF_LISTS_MAX);
     if (strcmp(build->index, "flat") == 0 || strcmp(build->index, "ivf") == 0)
         return 0;
     if (strcmp(build->index, "graph") != 0 && strcmp(build->index, "auto") != 0)

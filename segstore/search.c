@@ -84,7 +84,7 @@ bool scan_must_stop(struct scan *scan, uint64_t work)
 
 static bool is_by_index(const struct segment *segment, const struct search_options *options)
 {
-    return segment->index.shape.kind != INDEX_NONE &&
+    return segment->index.kind == INDEX_IVF &&
            (options->nprobe > 0 || (options->recall > 0 && options->recall < 1));
 }
 
@@ -97,7 +97,7 @@ static struct search_options settle(const struct segment *segment,
     if (is_by_index(segment, options) && options->nprobe == 0) {
         struct index_calibration found =
             index_settings(&segment->index, options->k, options->recall);
-        settled.nprobe = found.nprobe;
+        settled.nprobe = found.effort;
         settled.refine = found.refine;
     }
     return settled;
@@ -107,7 +107,7 @@ uint64_t search_work(const struct segment *segment, const struct search_options 
 {
     const struct search_options settled = settle(segment, options);
     const uint64_t all = segment->facts.rows_count * segment->facts.dim;
-    const uint64_t lists_count = segment->index.shape.lists_count;
+    const uint64_t lists_count = segment->index.ivf.shape.lists_count;
 
     if (!is_by_index(segment, options) || settled.nprobe >= lists_count)
         return all;
@@ -120,7 +120,7 @@ size_t search_scratch_bytes(const struct segment *segment, const struct search_o
     const struct search_options settled = settle(segment, options);
 
     if (is_by_index(segment, options))
-        return ivf_scratch_bytes(&segment->index, &settled);
+        return ivf_scratch_bytes(&segment->index.ivf, &settled);
     return segment->rows != NULL ? flat_rows_bytes(segment->facts.dim) : 0;
 }
 

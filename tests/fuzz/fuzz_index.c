@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct qn_error error = {0};
 
-    if (size < 4 + INDEX_HEADER_BYTES)
+    if (size < 4 + SECTION_HEADER_BYTES)
         return 0;
     struct segment segment = {.facts = {.rows_count = bytes[0],
                                         .dim = 1U + bytes[1] % 40,

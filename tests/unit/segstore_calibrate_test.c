@@ -52,7 +52,7 @@ static void a_wanted_recall_is_reached(void **state)
 
 static void settings_lie_between_calibrations(void **state)
 {
-    struct index index = {.shape = {.lists_count = 100}, .calibrations_count = 5};
+    struct index index = {.kind = INDEX_IVF, .ivf.shape.lists_count = 100, .calibrations_count = 5};
     struct index_calibration found;
 
     (void)state;
@@ -62,15 +62,15 @@ static void settings_lie_between_calibrations(void **state)
     index.calibrations[3] = (struct index_calibration){10, 0.7F, 12, 20};
     index.calibrations[4] = (struct index_calibration){10, 0.7F, 40, 20};
     found = index_settings(&index, 1, 0.7F);
-    assert_true(found.nprobe >= 5 && found.nprobe <= 6 && found.refine == 8);
+    assert_true(found.effort >= 5 && found.effort <= 6 && found.refine == 8);
     found = index_settings(&index, 2, 0.5F); /* by the next larger k */
-    assert_true(found.nprobe == 2 && found.refine == 20);
+    assert_true(found.effort == 2 && found.refine == 20);
     found = index_settings(&index, 10, 0.7F);
-    assert_int_equal(found.nprobe, 12);
+    assert_int_equal(found.effort, 12);
     found = index_settings(&index, 10, 0.71F); /* more than was measured */
-    assert_int_equal(found.nprobe, 100);
+    assert_int_equal(found.effort, 100);
     found = index_settings(&index, 11, 0.1F);
-    assert_int_equal(found.nprobe, 100);
+    assert_int_equal(found.effort, 100);
 }
 
 int main(void)

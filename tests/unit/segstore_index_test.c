@@ -152,7 +152,7 @@ static void damaged_sections_are_refused(void **state)
         enum qn_status status;
         const char *text;
     } damages[] = {
-        {0, 2, QN_STATUS_UNSUPPORTED, "section index: kind 2, edition 1"},
+        {0, 3, QN_STATUS_UNSUPPORTED, "section index: kind 3, edition 1"},
         {4, 9, QN_STATUS_UNSUPPORTED, "section index: kind 1, edition 9"},
         {8, 0, QN_STATUS_CORRUPT, "section index: 0 lists"},
         {8, 0xffffffff, QN_STATUS_CORRUPT, "section index: 4294967295 lists"},
@@ -168,7 +168,8 @@ static void damaged_sections_are_refused(void **state)
         {72, 0, QN_STATUS_CORRUPT, "calibration 0"},
         {76, 0, QN_STATUS_CORRUPT, "calibration 0"},
         {80, 0, QN_STATUS_CORRUPT, "calibration 1"},
-        {INDEX_HEADER_BYTES + 8, 0x7f800000, QN_STATUS_CORRUPT, "centroids: value 2 is not finite"},
+        {SECTION_HEADER_BYTES + 8, 0x7f800000, QN_STATUS_CORRUPT,
+         "centroids: value 2 is not finite"},
     };
     struct ivf_options options = {.nlist = 16, .code_bits = 4, .threads = 1};
     struct calibrate_options calibration = {.threads = 1};
@@ -196,8 +197,8 @@ static void damaged_sections_are_refused(void **state)
         assert_non_null(strstr(error.text, damages[i].text));
     }
     assert_int_equal(index_open(copy, 100, facts, &index, &error), QN_STATUS_CORRUPT);
-    const size_t lists_at =
-        (size_t)((const uint8_t *)pair.indexed.index.first_rows - (uint8_t *)pair.built.section);
+    const size_t lists_at = (size_t)((const uint8_t *)pair.indexed.index.ivf.first_rows -
+                                     (uint8_t *)pair.built.section);
     for (size_t i = 0; i < 2 * 17; i++) { /* first_rows, padded to 64 bytes, and first_blocks */
         memcpy(copy, pair.built.section, bytes);
         copy[lists_at + (i < 17 ? i * 8 + 3 : 192 + (i - 17) * 8)] ^= 1; /* 2^24 rows, or a block */

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One table of arrays gives every size and place, to the builder and to the reader. */
+#include "segstore/ivf_section.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "segstore/bytes.h"
+#include "segstore/format.h"
+#include <inttypes.h>
+
+enum {
+    AT_LISTS = SECTION_AT_SHAPE,
+    AT_CODE_BITS = SECTION_AT_SHAPE + 4,
+    AT_BLOCKS = SECTION_AT_SHAPE + 8,
+};
+
+enum array {
+    ARRAY_CENTROIDS,
+    ARRAY_CENTROID_TERMS,
+    ARRAY_FIRST_ROWS,
+    ARRAY_FIRST_BLOCKS,
+    ARRAY_CODES,
+    ARRAY_FACTORS,
+    ARRAYS_COUNT,
+};
+
+static uint32_t code_dims(const struct ivf_shape *shape)
+{
+    return (uint32_t)section_round_up(shape->dim, 8);
+}
+
+/* offsets[ARRAYS_COUNT] is the end. */
+static void lay_out(const struct ivf_shape *shape, uint64_t offsets[ARRAYS_COUNT + 1])
+{
+    const uint64_t padded_lists = section_round_up(shape->lists_count, LIMIT_BLOCK_ROWS);
+    const uint64_t bytes[ARRAYS_COUNT] = {
+        [ARRAY_CENTROIDS] = padded_lists * shape->dim * sizeof(float),
+        [ARRAY_CENTROID_TERMS] = padded_lists * sizeof(float),
+        [ARRAY_FIRST_ROWS] = (shape->lists_count + UINT64_C(1)) * sizeof(uint64_t),
+        [ARRAY_FIRST_BLOCKS] = (shape->lists_count + UINT64_C(1)) * sizeof(uint64_t),
+        [ARRAY_CODES] =
+            shape->blocks_count * code_dims(shape) * LIMIT_BLOCK_ROWS * shape->code_bits / 8,
+        [ARRAY_FACTORS] = shape->blocks_count * IVF_FACTORS * LIMIT_BLOCK_ROWS * sizeof(float),
+    };
+
+    section_lay_out(bytes, ARRAYS_COUNT, offsets);
+}
+
+uint64_t ivf_section_bytes(const struct ivf_shape *shape)
+{
+    uint64_t offsets[ARRAYS_COUNT + 1];
+
+    lay_out(shape, offsets);
+    return offsets[ARRAYS_COUNT];
+}
+
+void ivf_section_lay(const struct ivf_shape *shape, void *memory, struct ivf_section *ret_ivf)
+{
+    unsigned char *bytes = memory;
+    uint64_t offsets[ARRAYS_COUNT + 1];
+
+    CHECK((uintptr_t)memory % SECTION_ALIGNMENT == 0);
+    lay_out(shape, offsets);
+    *ret_ivf = (struct ivf_section){
+        .shape = *shape,
+        .code_dims = code_dims(shape),
+        .centroids = (const float *)(void *)(bytes + offsets[ARRAY_CENTROIDS]),
+        .centroid_terms = (const float *)(void *)(bytes + offsets[ARRAY_CENTROID_TERMS]),
+        .first_rows = (const uint64_t *)(void *)(bytes + offsets[ARRAY_FIRST_ROWS]),
+        .first_blocks = (const uint64_t *)(void *)(bytes + offsets[ARRAY_FIRST_BLOCKS]),
+        .codes = bytes + offsets[ARRAY_CODES],
+        .factors = (const float *)(void *)(bytes + offsets[ARRAY_FACTORS]),
+    };
+}
+
+void ivf_section_seal(const struct ivf_section *ivf, uint8_t *header)
+{
+    bytes_put_u32(header + AT_LISTS, ivf->shape.lists_count);
+    bytes_put_u32(header + AT_CODE_BITS, ivf->shape.code_bits);
+    bytes_put_u64(header + AT_BLOCKS, ivf->shape.blocks_count);
+    bytes_put_u64(header + SECTION_AT_BYTES, ivf_section_bytes(&ivf->shape));
+}
+
+static enum qn_status read_shape(const uint8_t *header, uint64_t bytes,
+                                 const struct segment_facts *facts, struct ivf_shape *ret_shape,
+                                 struct qn_error *error)
+{
+    const struct ivf_shape shape = {
+        .rows_count = facts->rows_count,
+        .blocks_count = bytes_get_u64(header + AT_BLOCKS),
+        .dim = facts->dim,
+        .lists_count = bytes_get_u32(header + AT_LISTS),
+        .code_bits = bytes_get_u32(header + AT_CODE_BITS),
+    };
+
+    if (shape.lists_count < 1 || shape.lists_count > IVF_LISTS_MAX ||
+        (shape.code_bits != 4 && shape.code_bits != 8) || facts->rows_count > UINT32_MAX ||
+        shape.blocks_count > format_blocks(facts->rows_count) + shape.lists_count)
+        return error_set(error, QN_STATUS_CORRUPT,
+                         "section index: %" PRIu32 " lists, %" PRIu64 " blocks of %" PRIu32
+                         "-bit codes, %" PRIu64 " rows",
+                         shape.lists_count, shape.blocks_count, shape.code_bits, facts->rows_count);
+    *ret_shape = shape;
+    return section_check_bytes(header, bytes, ivf_section_bytes(&shape), error);
+}
+
+/* Lists follow each other without gaps, rows and blocks alike. */
+static enum qn_status check_lists(const struct ivf_section *ivf, struct qn_error *error)
+{
+    const uint32_t count = ivf->shape.lists_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t rows = ivf->first_rows[i + 1] - ivf->first_rows[i];
+        if (ivf->first_rows[i + 1] < ivf->first_rows[i] ||
+            ivf->first_rows[i + 1] > ivf->shape.rows_count ||
+            ivf->first_blocks[i + 1] - ivf->first_blocks[i] != format_blocks(rows))
+            return error_set(error, QN_STATUS_CORRUPT, "section index: list %" PRIu32, i);
+    }
+    if (ivf->first_rows[0] != 0 || ivf->first_blocks[0] != 0 ||
+        ivf->first_rows[count] != ivf->shape.rows_count ||
+        ivf->first_blocks[count] != ivf->shape.blocks_count)
+        return error_set(error, QN_STATUS_CORRUPT, "section index: the lists do not hold all rows");
+    return QN_STATUS_OK;
+}
+
+enum qn_status ivf_section_open(const void *memory, uint64_t bytes,
+                                const struct segment_facts *facts, struct ivf_section *ret_ivf,
+                                struct qn_error *error)
+{
+    struct ivf_shape shape;
+    enum qn_status status = read_shape(memory, bytes, facts, &shape, error);
+
+    if (status != QN_STATUS_OK)
+        return status;
+    ivf_section_lay(&shape, (void *)(uintptr_t)memory, ret_ivf);
+    status = check_lists(ret_ivf, error);
+    if (status == QN_STATUS_OK)
+        status = section_check_floats(
+            "centroids", ret_ivf->centroids,
+            (size_t)((const char *)ret_ivf->first_rows - (const char *)ret_ivf->centroids) /
+                sizeof(float),
+            error);
+    if (status == QN_STATUS_OK)
+        status = section_check_floats("factors", ret_ivf->factors,
+                                      shape.blocks_count * IVF_FACTORS * LIMIT_BLOCK_ROWS, error);
+    return status;
+}
