@@ -8,16 +8,16 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/parallel.h"
-#include "segstore/ivf_build.h"
+#include "base/prng.h"
 #include "segstore/search.h"
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
-    QUERIES_MAX = 1200,
-    QUERIES_MIN = 50, /* fewer say nothing: such a segment is searched whole */
-    BATCH = 24,       /* queries of a thread's turn */
+    HELD_OUT = 600,
+    HELD_OUT_SHARE_MIN = 8, /* never more than one row of so many */
+    QUERIES_MIN = 50,       /* fewer say nothing: such a segment is searched whole */
+    BATCH = 24,             /* queries of a thread's turn */
     STEPS_MAX = INDEX_CALIBRATIONS_MAX / 3,
     REFINE_TRIES = 5,
 };
@@ -28,16 +28,22 @@ static const float recall_enough = 0.9995F, refine_loss = 0.001F;
 struct calibrating {
     const struct calibrate_options *options;
     const struct segment *segment;
-    uint32_t queries_count;
-    float *queries;    /* queries_count x dim */
-    int64_t *own_keys; /* queries_count */
-    float *bounds;     /* queries_count: the k-th true distance */
+    float *bounds; /* of each query: the k-th true distance */
 
     struct search_options search; /* of the run under way; k: as wanted */
     bool is_truth;                /* the run fills bounds */
     _Atomic uint64_t found, wanted;
     _Atomic bool out_of_memory;
 };
+
+bool calibrate_is_query(uint64_t seed, uint64_t rows_count, uint64_t row)
+{
+    uint64_t share = rows_count / HELD_OUT;
+    struct prng prng;
+
+    prng_init(&prng, seed ^ (row + 1) * UINT64_C(0x9e3779b97f4a7c15));
+    return prng_below(&prng, share > HELD_OUT_SHARE_MIN ? share : HELD_OUT_SHARE_MIN) == 0;
+}
 
 /* One thread's turn searches for one neighbour more than k: the row itself is among them. */
 struct turn {
@@ -76,11 +82,12 @@ static bool is_within(enum qn_metric metric, float distance, float bound)
 static void judge(struct calibrating *calibrating, size_t query, const struct topk *topk)
 {
     const enum qn_metric metric = calibrating->segment->facts.metric;
+    const int64_t *own_keys = calibrating->options->own_keys;
     const uint32_t k = calibrating->search.k;
     uint32_t seen = 0, within = 0;
 
     for (uint32_t i = 0; i < topk->count && seen < k; i++) {
-        if (topk->hits[i].primary_key == calibrating->own_keys[query])
+        if (own_keys != NULL && topk->hits[i].primary_key == own_keys[query])
             continue;
         seen++;
         if (calibrating->is_truth)
@@ -108,7 +115,7 @@ static void run_turn(void *owner, size_t first, size_t count)
         topk_init(&turn.topks[i], segment->facts.metric, turn.search.k,
                   (unsigned char *)turn.storage + i * topk_bytes(turn.search.k));
     search_queries_init(&queries, segment->facts.dim, (uint32_t)count,
-                        calibrating->queries + first * segment->facts.dim, turn.tiles);
+                        calibrating->options->queries + first * segment->facts.dim, turn.tiles);
     (void)search_segment(segment, &queries, &turn.search, turn.topks);
     for (size_t i = 0; i < count; i++) {
         topk_sort(&turn.topks[i]);
@@ -117,72 +124,76 @@ static void run_turn(void *owner, size_t first, size_t count)
     turn_give(&turn);
 }
 
-static float run(struct calibrating *calibrating, uint32_t k, uint32_t nprobe, uint32_t refine)
+/* effort 0: the truth. */
+static float run(struct calibrating *calibrating, uint32_t k, uint32_t effort, uint32_t refine)
 {
-    calibrating->search = (struct search_options){.k = k, .nprobe = nprobe, .refine = refine};
-    calibrating->is_truth = nprobe == 0;
+    calibrating->search =
+        (struct search_options){.k = k, .nprobe = effort, .ef = effort, .refine = refine};
+    calibrating->is_truth = effort == 0;
     atomic_store(calibrating->is_truth ? &calibrating->wanted : &calibrating->found, 0);
-    parallel_for(calibrating->options->threads, calibrating->queries_count, BATCH, run_turn,
-                 calibrating);
+    parallel_for(calibrating->options->threads, calibrating->options->queries_count, BATCH,
+                 run_turn, calibrating);
     uint64_t wanted = atomic_load(&calibrating->wanted);
     return wanted > 0 ? (float)atomic_load(&calibrating->found) / (float)wanted : 1;
+}
+
+static bool is_graph(const struct calibrating *calibrating)
+{
+    return calibrating->segment->index.kind == INDEX_GRAPH;
 }
 
 /* How many candidates find nearly as much as many would. */
 static uint32_t choose_refine(struct calibrating *calibrating, uint32_t k)
 {
-    const uint32_t lists_count = index_effort_max(&calibrating->segment->index);
-    const uint32_t nprobe = lists_count / 8 + 1;
+    const uint32_t most = 32 * k + 128;
+    const uint32_t effort =
+        is_graph(calibrating) ? most : calibrating->segment->index.ivf.shape.lists_count / 8 + 1;
     const uint32_t tries[REFINE_TRIES] = {k + k / 2 + 6, 2 * k + 10, 4 * k + 16, 8 * k + 32,
                                           16 * k + 64};
-    float best = run(calibrating, k, nprobe, 32 * k + 128);
+    float best = run(calibrating, k, effort, most);
 
     for (int i = 0; i < REFINE_TRIES; i++)
-        if (run(calibrating, k, nprobe, tries[i]) >= best - refine_loss)
+        if (run(calibrating, k, effort, tries[i]) >= best - refine_loss)
             return tries[i];
-    return 32 * k + 128;
+    return most;
 }
 
-static uint32_t next_nprobe(uint32_t nprobe, uint32_t lists_count)
+static uint32_t first_effort(const struct calibrating *calibrating, uint32_t k)
 {
-    uint32_t next = nprobe + nprobe / 2 + (nprobe == 1);
-
-    return next < lists_count ? next : lists_count;
+    return is_graph(calibrating) ? k : 1;
 }
 
-/* Recalls may fall a little by chance; a table must not. */
+/* 0: there is no more. */
+static uint32_t next_effort(const struct calibrating *calibrating, uint32_t effort)
+{
+    const uint32_t lists_count = calibrating->segment->index.ivf.shape.lists_count;
+
+    if (is_graph(calibrating))
+        return effort + effort / 4 + 2;
+    if (effort == lists_count)
+        return 0;
+    effort += effort / 2 + (effort == 1);
+    return effort < lists_count ? effort : lists_count;
+}
+
+/* Recalls may fall a little by chance; a table must not. A graph that keeps few rows has no more
+ * to tell exactly. */
 static void measure_k(struct calibrating *calibrating, uint32_t k, struct index *index)
 {
-    const uint32_t lists_count = index_effort_max(index), refine = choose_refine(calibrating, k);
-    uint32_t nprobe = 1;
+    const uint32_t enough = choose_refine(calibrating, k);
+    uint32_t effort = first_effort(calibrating, k);
     float recall = 0;
 
-    for (int step = 0; step < STEPS_MAX; step++) {
-        float measured = run(calibrating, k, nprobe, refine);
+    for (int step = 0; step < STEPS_MAX && effort > 0; step++) {
+        uint32_t refine = is_graph(calibrating) && effort < enough ? effort : enough;
+        float measured = run(calibrating, k, effort, refine);
         recall = measured > recall ? measured : recall;
         index->calibrations[index->calibrations_count++] = (struct index_calibration){
-            .k = k, .recall = recall, .effort = nprobe, .refine = refine};
-        if (recall >= recall_enough || nprobe == lists_count)
+            .k = k, .recall = recall, .effort = effort, .refine = refine};
+        if (recall >= recall_enough)
             return;
-        nprobe = next_nprobe(nprobe, lists_count);
+        effort = next_effort(calibrating, effort);
     }
-}
-
-static void choose_queries(struct calibrating *calibrating)
-{
-    const struct segment *segment = calibrating->segment;
-    const uint64_t rows_count = segment->facts.rows_count;
-    const size_t dim = segment->facts.dim;
-    uint32_t taken = 0;
-
-    for (uint64_t i = 0; i < rows_count && taken < QUERIES_MAX; i++)
-        if (ivf_is_held_out(calibrating->options->seed, rows_count,
-                            calibrating->options->order[i])) {
-            memcpy(calibrating->queries + taken * dim, segment->rows + i * dim,
-                   dim * sizeof(float));
-            calibrating->own_keys[taken++] = segment->primary_keys[i];
-        }
-    calibrating->queries_count = taken;
 }
 
 enum qn_status calibrate(const struct calibrate_options *options, struct segment *segment,
@@ -191,23 +202,18 @@ enum qn_status calibrate(const struct calibrate_options *options, struct segment
     struct calibrating calibrating = {.options = options, .segment = segment};
     const uint64_t rows_count = segment->facts.rows_count;
 
-    calibrating.queries = malloc((size_t)QUERIES_MAX * segment->facts.dim * sizeof(float));
-    calibrating.own_keys = calloc(QUERIES_MAX, sizeof(int64_t));
-    calibrating.bounds = calloc(QUERIES_MAX, sizeof(float));
-    bool is_short =
-        calibrating.queries == NULL || calibrating.own_keys == NULL || calibrating.bounds == NULL;
+    calibrating.bounds = calloc(options->queries_count + UINT64_C(1), sizeof(float));
+    if (calibrating.bounds == NULL)
+        return error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
     segment->index.calibrations_count = 0;
-    if (!is_short)
-        choose_queries(&calibrating);
-    for (size_t i = 0; i < COUNT_OF(ks) && !is_short && ks[i] < rows_count &&
-                       calibrating.queries_count >= QUERIES_MIN;
-         i++) {
+    for (size_t i = 0; i < COUNT_OF(ks); i++) {
+        if (ks[i] >= rows_count || options->queries_count < QUERIES_MIN)
+            break;
         (void)run(&calibrating, ks[i], 0, 0);
         measure_k(&calibrating, ks[i], &segment->index);
     }
-    is_short |= atomic_load(&calibrating.out_of_memory);
-    free(calibrating.queries);
-    free(calibrating.own_keys);
     free(calibrating.bounds);
-    return is_short ? error_set(error, QN_STATUS_NO_MEMORY, "out of memory") : QN_STATUS_OK;
+    return atomic_load(&calibrating.out_of_memory)
+               ? error_set(error, QN_STATUS_NO_MEMORY, "out of memory")
+               : QN_STATUS_OK;
 }

@@ -19,8 +19,9 @@ enum array { ARRAY_LINKS, ARRAY_CODES, ARRAY_DIRECTIONS, ARRAY_CENTRES, ARRAYS_C
 
 uint32_t graph_space_dims(const struct graph_shape *shape)
 {
-    return (shape->projected > 0 ? shape->projected : shape->dim) +
-           (shape->metric == QN_METRIC_IP ? 1 : 0);
+    if (shape->projected > 0)
+        return shape->projected + 1;
+    return shape->dim + (shape->metric == QN_METRIC_IP ? 1 : 0);
 }
 
 static uint32_t code_dims(const struct graph_shape *shape)

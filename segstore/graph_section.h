@@ -36,7 +36,8 @@ struct graph_section {
     const float *centres;    /* code_dims */
 };
 
-/* Dimensions of a code before it is padded: as many as are projected, or all; one more for ip. */
+/* Dimensions of a code before it is padded: all, with one more for ip; or those that are projected,
+ * and one more. */
 uint32_t graph_space_dims(const struct graph_shape *shape);
 uint64_t graph_section_bytes(const struct graph_shape *shape);
 /* As ivf_section_lay. */

@@ -17,7 +17,7 @@ const char *index_kind_name(enum index_kind kind)
 
 uint32_t index_effort_max(const struct index *index)
 {
-    return index->kind == INDEX_IVF ? index->ivf.shape.lists_count : LIMIT_EF_MAX;
+    return index->kind == INDEX_IVF ? index->ivf.shape.lists_count : 0;
 }
 
 /* Between two that were measured, effort by the share of the way in recall. */

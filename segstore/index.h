@@ -33,12 +33,12 @@ struct index {
 
 /* "ivf", "graph"; "flat" of none. */
 const char *index_kind_name(enum index_kind kind);
-/* The most effort there is: what looks at everything that can be looked at. */
+/* What looks at all rows: all lists; 0 of a graph, which promises nothing for any effort. */
 uint32_t index_effort_max(const struct index *index);
 /* Writes the header of a section whose arrays are laid in memory. */
 void index_seal(const struct index *index, void *memory);
 /* What reaches a recall for k neighbours, by the calibrations (of the next larger k that was
- * measured); without one that does, the most effort. */
+ * measured); without one that does, what looks at all rows. */
 struct index_calibration index_settings(const struct index *index, uint32_t k, float recall);
 /* Takes any bytes (64-byte aligned), and checks all that a search relies on. Errors read "section
  * index: reason". */

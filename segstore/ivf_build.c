@@ -14,7 +14,9 @@
 #include "base/limits.h"
 #include "base/parallel.h"
 #include "base/prng.h"
+#include "segstore/calibrate.h"
 #include "segstore/format.h"
+#include "segstore/index.h"
 #include "segstore/kmeans.h"
 #include "segstore/rows.h"
 #include <inttypes.h>
@@ -25,8 +27,7 @@
 enum {
     ITERATIONS = 10,
     SAMPLE_PER_LIST = 100,
-    HELD_OUT = 600,
-    HELD_OUT_SHARE_MIN = 8, /* never more than one row of so many */
+    ROWS_PER_LIST_MIN = 8, /* of those to train on: fewer are all needed */
 };
 
 struct building {
@@ -39,7 +40,7 @@ struct building {
     float *centroids;     /* nlist x dim */
     uint32_t *nearest;    /* rows_count */
     struct ivf_section ivf;
-    struct ivf_built *built;
+    struct section_built *built;
 };
 
 /* About 4 sqrt(rows): the lists that are looked at and the centroids cost the same. */
@@ -55,20 +56,11 @@ static uint32_t lists_for(uint64_t rows_count)
     return lists;
 }
 
-bool ivf_is_held_out(uint64_t seed, uint64_t rows_count, uint64_t row)
-{
-    uint64_t share = rows_count / HELD_OUT;
-    struct prng prng;
-
-    prng_init(&prng, seed ^ (row + 1) * UINT64_C(0x9e3779b97f4a7c15));
-    return prng_below(&prng, share > HELD_OUT_SHARE_MIN ? share : HELD_OUT_SHARE_MIN) == 0;
-}
-
 /* Takes part in the training: too few rows are all needed. */
 static bool is_trained_on(const struct building *building, uint64_t row)
 {
-    return building->rows_count < (uint64_t)building->kmeans.centroids_count * HELD_OUT_SHARE_MIN ||
-           !ivf_is_held_out(building->options->seed, building->rows_count, row);
+    return building->rows_count < (uint64_t)building->kmeans.centroids_count * ROWS_PER_LIST_MIN ||
+           !calibrate_is_query(building->options->seed, building->rows_count, row);
 }
 
 static enum qn_status train(struct building *building, struct qn_error *error)
@@ -100,7 +92,7 @@ static enum qn_status train(struct building *building, struct qn_error *error)
 static enum qn_status sort_into_lists(struct building *building, struct qn_error *error)
 {
     const uint32_t lists_count = building->kmeans.centroids_count;
-    struct ivf_built *built = building->built;
+    struct section_built *built = building->built;
     uint64_t *firsts = calloc(lists_count + UINT64_C(1), sizeof *firsts), blocks_count = 0;
 
     built->order = calloc(building->rows_count + 1, sizeof *built->order);
@@ -254,7 +246,7 @@ static enum qn_status run(struct building *building, struct qn_error *error)
 }
 
 enum qn_status ivf_build(const struct ivf_options *options, const struct segment_facts *facts,
-                         const float *rows, struct ivf_built *ret_built, struct qn_error *error)
+                         const float *rows, struct section_built *ret_built, struct qn_error *error)
 {
     uint32_t nlist = options->nlist > 0 ? options->nlist : lists_for(facts->rows_count);
     struct building building = {
@@ -276,7 +268,7 @@ enum qn_status ivf_build(const struct ivf_options *options, const struct segment
     };
     enum qn_status status = QN_STATUS_OK;
 
-    *ret_built = (struct ivf_built){.order = NULL};
+    *ret_built = (struct section_built){.order = NULL};
     if (nlist > facts->rows_count || facts->rows_count > UINT32_MAX)
         status = error_set(error, QN_STATUS_INVALID, "%" PRIu32 " lists for %" PRIu64 " rows",
                            nlist, facts->rows_count);
@@ -287,13 +279,6 @@ enum qn_status ivf_build(const struct ivf_options *options, const struct segment
     free(building.centroids);
     free(building.nearest);
     if (status != QN_STATUS_OK)
-        ivf_built_done(ret_built);
+        section_built_done(ret_built);
     return status;
-}
-
-void ivf_built_done(struct ivf_built *built)
-{
-    free(built->order);
-    free(built->section);
-    *built = (struct ivf_built){.order = NULL};
 }

@@ -278,6 +278,7 @@ static void refine(struct ivf *ivf)
         uint32_t count = ivf->candidates_count - first < LIMIT_BLOCK_ROWS
                              ? ivf->candidates_count - first
                              : LIMIT_BLOCK_ROWS;
+        job.rows_count = count;
         for (uint32_t i = 0; i < LIMIT_BLOCK_ROWS; i++)
             job.rows[i] = row_at(ivf, first + (i < count ? i : 0));
         (segment->facts.metric == QN_METRIC_L2 ? kernels->l2_rows : kernels->ip_rows)(&job);

@@ -24,7 +24,7 @@ struct build {
     enum qn_metric metric;
     int64_t collection_id, partition_id, segment_id, first_key;
     uint64_t rows_per_segment, delete_generation, readable_version;
-    uint64_t nlist, code_bits, seed, threads;
+    uint64_t nlist, code_bits, degree, ef_construction, projected, seed, threads;
     bool json;
 
     struct vectors vectors;
@@ -70,8 +70,12 @@ static enum qn_status build_indexed(struct build *build, struct part *part,
                                     struct writer_file *file, struct qn_error *error)
 {
     const struct qseg_index index = {
-        .options = {.nlist = (uint32_t)build->nlist,
-                    .code_bits = (uint32_t)build->code_bits,
+        .options = {.kind = strcmp(build->index, "ivf") == 0 ? INDEX_IVF : INDEX_GRAPH,
+                    .ivf = {.nlist = (uint32_t)build->nlist,
+                            .code_bits = (uint32_t)build->code_bits},
+                    .graph = {.degree = (uint32_t)build->degree,
+                              .ef_construction = (uint32_t)build->ef_construction,
+                              .projected = (int64_t)build->projected},
                     .seed = build->seed,
                     .threads = build->threads > 0 ? (unsigned)build->threads : parallel_cores()},
         .vectors = &build->vectors,
@@ -259,9 +263,10 @@ static int check_usage(struct build *build, size_t files_count)
         return qseg_usage(verb, "--code-bits: 4 or 8");
     if (build->nlist > IVF_LISTS_MAX)
         return qseg_usage(verb, "--nlist: at most %d", IVF_LISTS_MAX);
-    if (strcmp(build->index, "flat") == 0 || strcmp(build->index, "ivf") == 0)
+    if (strcmp(build->index, "flat") == 0 || strcmp(build->index, "ivf") == 0 ||
+        strcmp(build->index, "graph") == 0)
         return 0;
-    if (strcmp(build->index, "graph") != 0 && strcmp(build->index, "auto") != 0)
+    if (strcmp(build->index, "auto") != 0)
         return qseg_usage(verb, "--index %s: flat or ivf", build->index);
     struct qn_error error = {0};
     (void)error_set(&error, QN_STATUS_UNSUPPORTED,
@@ -284,6 +289,11 @@ int qseg_build(int argc, char **argv)
         {"--index", QSEG_TEXT, &build.index, "flat (default): exact; ivf: lists of codes"},
         {"--nlist", QSEG_COUNT, &build.nlist, "ivf: lists (default: by the number of rows)"},
         {"--code-bits", QSEG_COUNT, &build.code_bits, "ivf: of a row's code per dimension, 4 or 8"},
+        {"--degree", QSEG_COUNT, &build.degree, "graph: links of a row (default 32)"},
+        {"--ef-construction", QSEG_COUNT, &build.ef_construction,
+         "graph: candidates for them (default 100)"},
+        {"--projected", QSEG_COUNT, &build.projected,
+         "graph: principal directions of a code (0: all dimensions)"},
         {"--seed", QSEG_COUNT, &build.seed, "ivf: of what is random (default 0)"},
         {"--threads", QSEG_COUNT, &build.threads, "ivf: that build (default: all cores)"},
         {"--collection", QSEG_ID, &build.collection_id, "collection id (default 1)"},

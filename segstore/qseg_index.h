@@ -3,13 +3,13 @@
 #ifndef SEGSTORE_QSEG_INDEX_H
 #define SEGSTORE_QSEG_INDEX_H
 
-#include "segstore/ivf_build.h"
+#include "segstore/index_build.h"
 #include "segstore/qseg.h"
 #include "segstore/vectors.h"
 #include "segstore/writer.h"
 
 struct qseg_index {
-    struct ivf_options options;
+    struct index_options options;
     struct vectors *vectors;
     const char *input; /* its path, for errors */
     uint64_t first_row;

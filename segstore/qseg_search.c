@@ -27,7 +27,7 @@ struct searching {
     unsigned char *storage;
     void *tiles;   /* of a batch of queries */
     void *scratch; /* of one search */
-    uint64_t nprobe, refine;
+    uint64_t nprobe, ef, refine;
     double wanted_recall;
     double search_seconds, cpu_seconds; /* of the best pass; cpu: of this thread */
     double recall;                      /* < 0: no truth was given */
@@ -75,6 +75,7 @@ static struct search_options options_of(const struct searching *searching)
     return (struct search_options){.k = (uint32_t)searching->k,
                                    .recall = (float)searching->wanted_recall,
                                    .nprobe = (uint32_t)searching->nprobe,
+                                   .ef = (uint32_t)searching->ef,
                                    .refine = (uint32_t)searching->refine,
                                    .scratch = searching->scratch};
 }
@@ -272,8 +273,9 @@ int qseg_search(int argc, char **argv)
         {"--recall", QSEG_SHARE, &searching.wanted_recall,
          "with an index: reach it, as calibrated (default: exact)"},
         {"--nprobe", QSEG_COUNT, &searching.nprobe, "ivf, instead: lists to look at"},
+        {"--ef", QSEG_COUNT, &searching.ef, "graph, instead: rows that its walk keeps"},
         {"--refine", QSEG_COUNT, &searching.refine,
-         "ivf, with --nprobe: candidates to compute exactly"},
+         "with one of these: candidates to compute exactly"},
         {"--passes", QSEG_COUNT, &searching.passes, "repeat, tell the fastest (default 1)"},
         {"--loaders", QSEG_COUNT, &searching.loaders, "threads that load (default 2)"},
         {"--truth", QSEG_TEXT, &searching.truth_path, ".ibin of qseg truth: tell the recall"},

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "segstore/flat.h"
+#include "segstore/graph.h"
 #include "segstore/ivf.h"
 #include "segstore/kernels/kernels.h"
 #include "segstore/rows.h"
@@ -82,22 +83,26 @@ bool scan_must_stop(struct scan *scan, uint64_t work)
     return scan->options->stop != NULL && scan->options->stop(scan->options->stop_owner);
 }
 
-static bool is_by_index(const struct segment *segment, const struct search_options *options)
+/* Instead of a wanted recall. */
+static uint32_t *effort_of(const struct segment *segment, struct search_options *options)
 {
-    return segment->index.kind == INDEX_IVF &&
-           (options->nprobe > 0 || (options->recall > 0 && options->recall < 1));
+    return segment->index.kind == INDEX_IVF ? &options->nprobe : &options->ef;
 }
 
-/* With a wanted recall turned into lists and candidates. */
+/* With a wanted recall turned into an effort; without one, or if the index has none for it, the
+ * effort is 0: an exact search. */
 static struct search_options settle(const struct segment *segment,
                                     const struct search_options *options)
 {
     struct search_options settled = *options;
+    uint32_t *effort = effort_of(segment, &settled);
 
-    if (is_by_index(segment, options) && options->nprobe == 0) {
+    if (segment->index.kind == INDEX_NONE) {
+        *effort = 0;
+    } else if (*effort == 0 && options->recall > 0 && options->recall < 1) {
         struct index_calibration found =
             index_settings(&segment->index, options->k, options->recall);
-        settled.nprobe = found.effort;
+        *effort = found.effort;
         settled.refine = found.refine;
     }
     return settled;
@@ -105,29 +110,37 @@ static struct search_options settle(const struct segment *segment,
 
 uint64_t search_work(const struct segment *segment, const struct search_options *options)
 {
-    const struct search_options settled = settle(segment, options);
-    const uint64_t all = segment->facts.rows_count * segment->facts.dim;
-    const uint64_t lists_count = segment->index.ivf.shape.lists_count;
+    struct search_options settled = settle(segment, options);
+    const uint32_t effort = *effort_of(segment, &settled);
+    const uint64_t dim = segment->facts.dim, all = segment->facts.rows_count * dim;
+    uint64_t work = all;
 
-    if (!is_by_index(segment, options) || settled.nprobe >= lists_count)
-        return all;
-    /* a code is compared some CODE_SPEED times as fast as a row */
-    return lists_count * segment->facts.dim + all / lists_count * settled.nprobe / CODE_SPEED;
+    if (effort > 0 && segment->index.kind == INDEX_IVF) {
+        const uint64_t lists_count = segment->index.ivf.shape.lists_count;
+        /* a code is compared some CODE_SPEED times as fast as a row */
+        work = lists_count * dim + all / lists_count * effort / CODE_SPEED;
+    } else if (effort > 0) {
+        const struct graph_shape *shape = &segment->index.graph.shape;
+        work = (effort + (uint64_t)settled.k) * shape->degree * dim / CODE_SPEED;
+    }
+    return work < all ? work : all;
 }
 
 size_t search_scratch_bytes(const struct segment *segment, const struct search_options *options)
 {
-    const struct search_options settled = settle(segment, options);
+    struct search_options settled = settle(segment, options);
 
-    if (is_by_index(segment, options))
+    if (*effort_of(segment, &settled) == 0)
+        return segment->rows != NULL ? flat_rows_bytes(segment->facts.dim) : 0;
+    if (segment->index.kind == INDEX_IVF)
         return ivf_scratch_bytes(&segment->index.ivf, &settled);
-    return segment->rows != NULL ? flat_rows_bytes(segment->facts.dim) : 0;
+    return graph_scratch_bytes(&segment->index.graph, &settled);
 }
 
 enum qn_status search_segment(const struct segment *segment, const struct search_queries *queries,
                               const struct search_options *options, struct topk *topks)
 {
-    const struct search_options settled = settle(segment, options);
+    struct search_options settled = settle(segment, options);
     struct scan scan = {
         .segment = segment, .queries = queries, .options = &settled, .topks = topks};
 
@@ -136,8 +149,8 @@ enum qn_status search_segment(const struct segment *segment, const struct search
         CHECK(topks[i].k == options->k && topks[i].metric == segment->facts.metric);
     if (scan_must_stop(&scan, WORK_PER_CHECK))
         return QN_STATUS_TIMEOUT;
-    if (is_by_index(segment, options))
-        return ivf_search(&scan);
+    if (*effort_of(segment, &settled) > 0)
+        return segment->index.kind == INDEX_IVF ? ivf_search(&scan) : graph_search(&scan);
     if (segment->rows != NULL)
         return flat_rows(&scan);
     return queries->tiles != NULL ? flat_many(&scan) : flat_few(&scan);

@@ -10,10 +10,11 @@
 struct search_options {
     uint32_t k;
     /* Of segments with an index. recall: what its calibration holds to reach it; 0 or 1: an exact
-     * search. nprobe, if not 0, instead: lists that are looked at, and refine candidates that are
-     * computed exactly (at least k). */
+     * search. Instead, if not 0: of an ivf nprobe, lists that are looked at, of a graph ef, rows
+     * that its walk keeps; and of both refine, candidates that are computed exactly (at least k).
+     */
     float recall;
-    uint32_t nprobe, refine;
+    uint32_t nprobe, ef, refine;
     void *scratch; /* search_scratch_bytes, 64-byte aligned; NULL if that is 0 */
     /* Asked once per block of work (about 1 ms): true ends the search with QN_STATUS_TIMEOUT. */
     bool (*stop)(void *owner);

@@ -5,6 +5,7 @@
 #include "segstore/bytes.h"
 #include "segstore/rows.h"
 #include <inttypes.h>
+#include <stdlib.h>
 
 uint64_t section_round_up(uint64_t value, uint64_t to)
 {
@@ -37,4 +38,11 @@ enum qn_status section_check_bytes(const uint8_t *header, uint64_t bytes, uint64
     return error_set(error, QN_STATUS_CORRUPT,
                      "section index: %" PRIu64 " bytes, its shape says %" PRIu64, bytes,
                      shape_bytes);
+}
+
+void section_built_done(struct section_built *built)
+{
+    free(built->order);
+    free(built->section);
+    *built = (struct section_built){.order = NULL};
 }

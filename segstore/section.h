@@ -31,4 +31,13 @@ enum qn_status section_check_floats(const char *name, const float *values, size_
 enum qn_status section_check_bytes(const uint8_t *header, uint64_t bytes, uint64_t shape_bytes,
                                    struct qn_error *error);
 
+/* What a build gives. */
+struct section_built {
+    uint32_t *order; /* row_count: the input's row that comes first, second, ... */
+    void *section;   /* section_bytes, 64-byte aligned, sealed, without calibrations */
+    uint64_t section_bytes;
+};
+
+void section_built_done(struct section_built *built);
+
 #endif

@@ -119,39 +119,56 @@ static inline __attribute__((always_inline)) void transpose(__m256 v[8])
         v[j] = t[j];
 }
 
-/* SIMD runs across the rows, so that each row's sum keeps the order of its dimensions. */
-static inline __attribute__((always_inline)) void half_of_rows(const struct kernel_rows *rows,
-                                                               size_t half, bool is_l2)
+/* Some dimensions of 8 rows; dims is a constant but for the last ones. */
+static inline __attribute__((always_inline)) __m256 rows_step(const struct kernel_rows *rows,
+                                                              size_t half, size_t first,
+                                                              size_t dims, __m256 sum, bool is_l2)
 {
-    __m256 sum = _mm256_setzero_ps();
+    const __m256i mask =
+        _mm256_cmpgt_epi32(_mm256_set1_epi32((int)dims), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    __m256 x[WIDTH];
 
-    for (size_t first = 0; first < rows->dim; first += WIDTH) {
-        const size_t dims = rows->dim - first < WIDTH ? rows->dim - first : WIDTH;
-        const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)dims),
-                                                _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-        __m256 x[WIDTH];
-        for (size_t i = 0; i < WIDTH; i++)
-            x[i] = _mm256_maskload_ps(rows->rows[half + i] + first, mask);
-        transpose(x);
-        for (size_t d = 0; d < dims; d++) {
-            __m256 y = _mm256_set1_ps(rows->query[first + d]);
-            __m256 t = is_l2 ? _mm256_sub_ps(y, x[d]) : x[d];
-            sum = _mm256_fmadd_ps(is_l2 ? t : y, t, sum);
-        }
+    for (size_t i = 0; i < WIDTH; i++)
+        x[i] = dims == WIDTH ? _mm256_loadu_ps(rows->rows[half * WIDTH + i] + first)
+                             : _mm256_maskload_ps(rows->rows[half * WIDTH + i] + first, mask);
+    transpose(x);
+    for (size_t d = 0; d < dims; d++) {
+        __m256 y = _mm256_set1_ps(rows->query[first + d]);
+        __m256 t = is_l2 ? _mm256_sub_ps(y, x[d]) : x[d];
+        sum = _mm256_fmadd_ps(is_l2 ? t : y, t, sum);
     }
-    _mm256_storeu_ps(rows->ret_distances + half, sum);
+    return sum;
+}
+
+/* SIMD runs across the rows, so that each row's sum keeps the order of its dimensions. The sums of
+ * both halves wait for themselves, not for each other. */
+static inline __attribute__((always_inline)) void rows_all(const struct kernel_rows *rows,
+                                                           bool is_l2)
+{
+    __m256 low = _mm256_setzero_ps(), high = low;
+    size_t first = 0;
+
+    for (; first + WIDTH <= rows->dim; first += WIDTH) {
+        low = rows_step(rows, 0, first, WIDTH, low, is_l2);
+        if (rows->rows_count > WIDTH)
+            high = rows_step(rows, 1, first, WIDTH, high, is_l2);
+    }
+    if (first < rows->dim) {
+        low = rows_step(rows, 0, first, rows->dim - first, low, is_l2);
+        high = rows_step(rows, 1, first, rows->dim - first, high, is_l2);
+    }
+    _mm256_storeu_ps(rows->ret_distances, low);
+    _mm256_storeu_ps(rows->ret_distances + WIDTH, high);
 }
 
 static void l2_rows(const struct kernel_rows *rows)
 {
-    half_of_rows(rows, 0, true);
-    half_of_rows(rows, WIDTH, true);
+    rows_all(rows, true);
 }
 
 static void ip_rows(const struct kernel_rows *rows)
 {
-    half_of_rows(rows, 0, false);
-    half_of_rows(rows, WIDTH, false);
+    rows_all(rows, false);
 }
 
 /* Half codes times query values, 4 dimensions of each of 8 rows; pairs of products fit 16 bits. */
@@ -211,6 +228,43 @@ static void codes4(const struct kernel_codes *codes)
 static void codes8(const struct kernel_codes *codes)
 {
     codes_all(codes, false);
+}
+
+/* Differences of 7-bit codes fit a signed byte, and two of their squares 16 bits. */
+static inline __attribute__((always_inline)) __m256i square_add(__m256i sum, __m256i query,
+                                                                const uint8_t *code)
+{
+    __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)code);
+    __m256i difference = _mm256_abs_epi8(_mm256_sub_epi8(query, x));
+    __m256i pairs = _mm256_maddubs_epi16(difference, difference);
+
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+/* 4 at a time, so that their sums come out of one register. */
+static void points(const struct kernel_points *points)
+{
+    for (size_t first = 0; first < points->rows_count; first += 4) {
+        const size_t count = points->rows_count - first < 4 ? points->rows_count - first : 4;
+        const uint8_t *codes[4];
+        __m256i sums[4];
+        for (size_t i = 0; i < 4; i++) {
+            codes[i] =
+                points->codes + (size_t)points->rows[first + (i < count ? i : 0)] * points->dims;
+            sums[i] = _mm256_setzero_si256();
+        }
+        for (size_t d = 0; d < points->dims; d += 32) {
+            __m256i query = _mm256_loadu_si256((const __m256i *)(const void *)(points->query + d));
+            for (size_t i = 0; i < 4; i++)
+                sums[i] = square_add(sums[i], query, codes[i] + d);
+        }
+        __m256i sum = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]),
+                                        _mm256_hadd_epi32(sums[2], sums[3]));
+        __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+        uint32_t distances[4];
+        _mm_storeu_si128((__m128i *)(void *)distances, four);
+        memcpy(points->ret_distances + first, distances, count * sizeof *distances);
+    }
 }
 
 enum { TILE_QUERIES = KERNEL_TILE_QUERIES / 2 };
@@ -289,5 +343,5 @@ static size_t finite_prefix(const float *values, size_t count)
     return i + kernels_scalar.finite_prefix(values + i, count - i);
 }
 
-const struct kernels kernels_avx2 = {"avx2", l2,     ip,       l2_pairs, l2_rows,      ip_rows,
-                                     codes4, codes8, tile_all, sieve,    finite_prefix};
+const struct kernels kernels_avx2 = {"avx2", l2,     ip,     l2_pairs, l2_rows, ip_rows,
+                                     codes4, codes8, points, tile_all, sieve,   finite_prefix};

@@ -289,5 +289,33 @@ static size_t finite_prefix(const float *values, size_t count)
     return i + kernels_scalar.finite_prefix(values + i, count - i);
 }
 
-const struct kernels kernels_avx512 = {"avx512", l2,     ip,       l2_pairs, l2_rows,      ip_rows,
-                                       codes4,   codes8, tile_all, sieve,    finite_prefix};
+enum { POINTS = 4 };
+
+/* 4 at a time; what lies past the end of a code counts as equal. */
+static void points(const struct kernel_points *points)
+{
+    for (size_t first = 0; first < points->rows_count; first += POINTS) {
+        const size_t rest = points->rows_count - first, count = rest < POINTS ? rest : POINTS;
+        const uint8_t *codes[POINTS];
+        __m512i sums[POINTS];
+        for (size_t i = 0; i < POINTS; i++) {
+            codes[i] =
+                points->codes + (size_t)points->rows[first + (i < count ? i : 0)] * points->dims;
+            sums[i] = _mm512_setzero_si512();
+        }
+        for (size_t d = 0; d < points->dims; d += 64) {
+            const __mmask64 mask = points->dims - d < 64 ? 0xffffffff : ~UINT64_C(0);
+            __m512i query = _mm512_maskz_loadu_epi8(mask, points->query + d);
+            for (size_t i = 0; i < POINTS; i++) {
+                __m512i x = _mm512_maskz_loadu_epi8(mask, codes[i] + d);
+                __m512i difference = _mm512_abs_epi8(_mm512_sub_epi8(query, x));
+                sums[i] = _mm512_dpbusd_epi32(sums[i], difference, difference);
+            }
+        }
+        for (size_t i = 0; i < count; i++)
+            points->ret_distances[first + i] = (uint32_t)_mm512_reduce_add_epi32(sums[i]);
+    }
+}
+
+const struct kernels kernels_avx512 = {"avx512", l2,     ip,     l2_pairs, l2_rows, ip_rows,
+                                       codes4,   codes8, points, tile_all, sieve,   finite_prefix};

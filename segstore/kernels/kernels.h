@@ -49,6 +49,7 @@ struct kernel_pairs {
 /* One query against rows that lie anywhere. */
 struct kernel_rows {
     const float *rows[LIMIT_BLOCK_ROWS]; /* dim each */
+    size_t rows_count;                   /* 1 to 16; the others are rows, too, but do not matter */
     const float *query;
     size_t dim;
     float *ret_distances; /* 16 */
@@ -70,6 +71,16 @@ struct kernel_codes {
     uint16_t *ret_masks;  /* blocks_count: which are not below bound */
 };
 
+/* One code against codes that lie anywhere: sums of squared differences. */
+struct kernel_points {
+    const uint8_t *codes; /* of row 0; dims each, at most 127 */
+    const uint8_t *query; /* dims */
+    size_t dims;          /* a multiple of 32, at most 2^17 */
+    const uint32_t *rows;
+    size_t rows_count;
+    uint32_t *ret_distances; /* rows_count */
+};
+
 struct kernels {
     const char *name; /* "scalar", "avx2", "avx512" */
     void (*l2)(const struct kernel_job *job);
@@ -79,6 +90,7 @@ struct kernels {
     void (*ip_rows)(const struct kernel_rows *rows);
     void (*codes4)(const struct kernel_codes *codes);
     void (*codes8)(const struct kernel_codes *codes);
+    void (*points)(const struct kernel_points *points);
     void (*tile)(const struct kernel_tile *tile);
     /* Whether any bit is set. */
     bool (*sieve)(const struct kernel_sieve *sieve);

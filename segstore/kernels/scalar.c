@@ -124,6 +124,19 @@ static void codes8(const struct kernel_codes *job)
     codes(job, false);
 }
 
+static void points(const struct kernel_points *points)
+{
+    for (size_t i = 0; i < points->rows_count; i++) {
+        const uint8_t *code = points->codes + (size_t)points->rows[i] * points->dims;
+        uint32_t sum = 0;
+        for (size_t d = 0; d < points->dims; d++) {
+            int difference = points->query[d] - code[d];
+            sum += (uint32_t)(difference * difference);
+        }
+        points->ret_distances[i] = sum;
+    }
+}
+
 static void tile(const struct kernel_tile *tile)
 {
     for (size_t i = 0; i < tile->blocks_count * KERNEL_TILE_QUERIES * LIMIT_BLOCK_ROWS; i++) {
@@ -165,5 +178,5 @@ static size_t finite_prefix(const float *values, size_t count)
     return i;
 }
 
-const struct kernels kernels_scalar = {"scalar", l2,     ip,   l2_pairs, l2_rows,      ip_rows,
-                                       codes4,   codes8, tile, sieve,    finite_prefix};
+const struct kernels kernels_scalar = {"scalar", l2,     ip,     l2_pairs, l2_rows, ip_rows,
+                                       codes4,   codes8, points, tile,     sieve,   finite_prefix};

@@ -97,7 +97,7 @@ struct.pack_into("<f", nan, 8 + 4 * (100 * 17 + 3), float("nan"))
 done = run("build", "--input", work / "nan.fbin", "--metric", "l2", "--out", work / "n.qseg", code=1)
 assert "row 17: value 3 is NaN" in done.stderr, done.stderr
 assert not (work / "n.qseg").exists() and not (work / "n.qseg.tmp").exists()
-done = run("build", "--input", work / "base.fbin", "--metric", "l2", "--index", "graph", "--out",
+done = run("build", "--input", work / "base.fbin", "--metric", "l2", "--index", "auto", "--out",
            work / "n.qseg", code=1)
 assert "flat" in done.stderr
 run("build", "--input", work / "base.fbin", "--metric", "l3", "--out", work / "n.qseg", code=2)

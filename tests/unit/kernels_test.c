@@ -222,7 +222,8 @@ static void kernels_agree_on_rows(void **state)
     (void)state;
     for (size_t dim = 1; dim <= 70; dim++) {
         struct inputs inputs = inputs_make(dim, dim);
-        struct kernel_rows rows = {.query = inputs.queries, .dim = dim};
+        struct kernel_rows rows = {
+            .query = inputs.queries, .dim = dim, .rows_count = LIMIT_BLOCK_ROWS};
         for (size_t i = 0; i < LIMIT_BLOCK_ROWS; i++)
             rows.rows[i] = inputs.blocks + i * 7 % LIMIT_BLOCK_ROWS * dim + 1;
         for (size_t i = 0; i < tables_count; i++) {
@@ -278,6 +279,42 @@ static void kernels_agree_on_codes(void **state)
         }
         inputs_free(&inputs);
     }
+}
+
+static void kernels_agree_on_points(void **state)
+{
+    enum { DIMS_MAX = 288, ROWS = 13 };
+    const struct kernels *tables[KERNELS_MAX];
+    size_t tables_count = kernels_supported(tables, KERNELS_MAX);
+    static uint8_t codes[ROWS * DIMS_MAX];
+    uint8_t query[DIMS_MAX];
+    uint32_t rows[ROWS], distances[KERNELS_MAX][ROWS];
+    struct prng prng;
+
+    (void)state;
+    prng_init(&prng, 6);
+    for (size_t dims = 32; dims <= DIMS_MAX; dims += 32)
+        for (size_t count = 0; count <= ROWS; count++) {
+            const bool is_far = count == 5; /* the largest sums */
+            for (size_t i = 0; i < sizeof codes; i++)
+                codes[i] = is_far ? 127 : (uint8_t)prng_below(&prng, 128);
+            for (size_t d = 0; d < dims; d++)
+                query[d] = is_far ? 0 : (uint8_t)prng_below(&prng, 128);
+            memset(distances, 0, sizeof distances);
+            for (size_t i = 0; i < count; i++)
+                rows[i] = (uint32_t)(i * 5 % ROWS);
+            for (size_t i = 0; i < tables_count; i++) {
+                tables[i]->points(&(struct kernel_points){.codes = codes,
+                                                          .query = query,
+                                                          .dims = dims,
+                                                          .rows = rows,
+                                                          .rows_count = count,
+                                                          .ret_distances = distances[i]});
+                assert_memory_equal(distances[i], distances[0], sizeof *distances);
+            }
+            if (is_far)
+                assert_int_equal(distances[0][4], dims * 127 * 127);
+        }
 }
 
 /* fmaf in FORMAT.md's order, and not product and sum rounded apart. */
@@ -367,6 +404,7 @@ int main(void)
         cmocka_unit_test(kernels_agree_on_pairs),
         cmocka_unit_test(kernels_agree_on_rows),
         cmocka_unit_test(kernels_agree_on_codes),
+        cmocka_unit_test(kernels_agree_on_points),
         cmocka_unit_test(the_oracle_rounds_once),
         cmocka_unit_test(finite_prefix_finds_the_first_bad_value),
         cmocka_unit_test(kernels_are_chosen_by_name_or_environment),

@@ -33,13 +33,11 @@ static void a_wanted_recall_is_reached(void **state)
 
     (void)state;
     for (size_t m = 0; m < COUNT_OF(metrics); m++) {
-        struct ivf_options options = {.code_bits = m == 1 ? 8 : 4, .threads = 2};
-        struct calibrate_options calibration = {.threads = 2};
+        struct index_options options = {
+            .kind = INDEX_IVF, .ivf.code_bits = m == 1 ? 8 : 4, .threads = 2};
         struct pair pair = pair_make(
             &(struct segment_facts){.metric = metrics[m], .dim = 24, .rows_count = ROWS_MANY},
             pair_rows(ROWS_MANY, 24, 5), NQ_MANY, &options);
-        calibration.order = pair.built.order;
-        assert_int_equal(calibrate(&calibration, &pair.indexed, NULL), QN_STATUS_OK);
         for (size_t i = 0; i < COUNT_OF(wanted); i++) {
             double recall = recall_of(&pair, (struct search_options){.k = 10, .recall = wanted[i]});
             print_message("%s: wanted %.2f, reached %.4f\n", qn_metric_name(metrics[m]),

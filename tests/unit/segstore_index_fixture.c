@@ -35,15 +35,14 @@ static void prepare(enum qn_metric metric, uint32_t dim, float *rows, uint64_t c
 }
 
 struct pair pair_make(const struct segment_facts *facts, float *rows, uint32_t nq,
-                      const struct ivf_options *options)
+                      const struct index_options *options)
 {
-    const enum qn_metric metric = facts->metric;
     const uint32_t dim = facts->dim;
     const uint64_t rows_count = facts->rows_count;
     struct pair pair = {.rows = rows, .nq = nq};
     struct qn_error error = {0};
 
-    prepare(metric, dim, rows, rows_count);
+    prepare(facts->metric, dim, rows, rows_count);
     pair.queries = malloc((size_t)nq * dim * sizeof(float));
     pair.ordered = malloc((rows_count + 1) * dim * sizeof(float));
     pair.blocks = calloc(format_blocks(rows_count) * LIMIT_BLOCK_ROWS, dim * sizeof(float));
@@ -51,16 +50,17 @@ struct pair pair_make(const struct segment_facts *facts, float *rows, uint32_t n
     pair.ordered_keys = calloc(rows_count, sizeof(int64_t));
     assert_true(pair.queries && pair.ordered && pair.blocks && pair.keys && pair.ordered_keys);
     fill_clustered(pair.queries, nq, dim, 77);
-    prepare(metric, dim, pair.queries, nq);
-    assert_int_equal(ivf_build(options, facts, rows, &pair.built, &error), QN_STATUS_OK);
+    prepare(facts->metric, dim, pair.queries, nq);
     for (uint64_t i = 0; i < rows_count; i++) {
-        memcpy(pair.ordered + i * dim, rows + (size_t)pair.built.order[i] * dim,
-               dim * sizeof(float));
-        pair.keys[i] = (int64_t)(i * 3);
-        pair.ordered_keys[i] = (int64_t)pair.built.order[i] * 3;
+        pair.keys[i] = pair.ordered_keys[i] = (int64_t)(i * 3);
         rows_to_block(rows + i * dim, dim, i % LIMIT_BLOCK_ROWS,
                       pair.blocks + i / LIMIT_BLOCK_ROWS * LIMIT_BLOCK_ROWS * dim);
     }
+    memcpy(pair.ordered, rows, rows_count * dim * sizeof(float));
+    struct index_input input = {.facts = *facts, .rows = pair.ordered, .keys = pair.ordered_keys};
+    assert_int_equal(index_build(options, &input, &pair.built, &error), QN_STATUS_OK);
+    for (uint64_t i = 0; i < rows_count; i++)
+        assert_int_equal(pair.ordered_keys[i], pair.built.order[i] * INT64_C(3));
     pair.flat = (struct segment){.facts = *facts, .primary_keys = pair.keys, .blocks = pair.blocks};
     pair.indexed =
         (struct segment){.facts = *facts, .primary_keys = pair.ordered_keys, .rows = pair.ordered};
@@ -72,7 +72,7 @@ struct pair pair_make(const struct segment_facts *facts, float *rows, uint32_t n
 
 void pair_free(struct pair *pair)
 {
-    ivf_built_done(&pair->built);
+    section_built_done(&pair->built);
     free(pair->rows);
     free(pair->ordered);
     free(pair->blocks);

@@ -3,12 +3,12 @@
 #ifndef TESTS_UNIT_SEGSTORE_INDEX_FIXTURE_H
 #define TESTS_UNIT_SEGSTORE_INDEX_FIXTURE_H
 
-#include "segstore/ivf_build.h"
+#include "segstore/index_build.h"
 #include "segstore/search.h"
 
 struct pair {
     struct segment indexed, flat;
-    struct ivf_built built;
+    struct section_built built;
     float *rows, *ordered, *blocks, *queries;
     int64_t *keys, *ordered_keys;
     uint32_t nq;
@@ -18,7 +18,7 @@ struct pair {
 float *pair_rows(uint64_t rows_count, uint32_t dim, uint64_t seed);
 /* rows: taken, unprepared; facts: metric, dim, rows_count. Keys are 3 x the row's number. */
 struct pair pair_make(const struct segment_facts *facts, float *rows, uint32_t nq,
-                      const struct ivf_options *options);
+                      const struct index_options *options);
 void pair_free(struct pair *pair);
 
 struct found {

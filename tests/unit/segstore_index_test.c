@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "base/limits.h"
-#include "segstore/calibrate.h"
 #include "segstore/ivf_build.h"
 #include "segstore/kernels/kernels.h"
 #include "segstore/rows.h"
@@ -47,7 +46,8 @@ static void looking_at_everything_finds_everything(void **state)
     for (size_t m = 0; m < COUNT_OF(metrics); m++)
         for (size_t d = 0; d < COUNT_OF(dims); d++)
             for (size_t n = 0; n < COUNT_OF(counts); n++) {
-                struct ivf_options options = {.code_bits = n % 2 == 0 ? 4 : 8, .threads = 2};
+                struct index_options options = {
+                    .kind = INDEX_IVF, .ivf.code_bits = n % 2 == 0 ? 4 : 8, .threads = 2};
                 struct pair pair = pair_make(&(struct segment_facts){.metric = metrics[m],
                                                                      .dim = dims[d],
                                                                      .rows_count = counts[n]},
@@ -64,7 +64,8 @@ static void looking_at_everything_finds_everything(void **state)
 
 static void dim_4096_is_searched(void **state)
 {
-    struct ivf_options options = {.nlist = 3, .code_bits = 4, .threads = 1};
+    struct index_options options = {
+        .kind = INDEX_IVF, .ivf = {.nlist = 3, .code_bits = 4}, .threads = 1};
 
     (void)state;
     for (size_t m = 0; m < COUNT_OF(metrics); m++) {
@@ -80,7 +81,8 @@ static void dim_4096_is_searched(void **state)
 /* One list gets all rows; the others are empty. */
 static void equal_rows_are_found_by_key(void **state)
 {
-    struct ivf_options options = {.nlist = 7, .code_bits = 4, .threads = 2};
+    struct index_options options = {
+        .kind = INDEX_IVF, .ivf = {.nlist = 7, .code_bits = 4}, .threads = 2};
 
     (void)state;
     for (size_t m = 0; m < COUNT_OF(metrics); m++) {
@@ -99,11 +101,11 @@ static void every_kernel_finds_the_same(void **state)
 {
     const struct kernels *tables[8];
     size_t tables_count = kernels_supported(tables, COUNT_OF(tables));
-    struct ivf_options options = {.code_bits = 4, .threads = 2};
+    struct index_options options = {.kind = INDEX_IVF, .ivf.code_bits = 4, .threads = 2};
     struct search_options asked = {.k = 10, .nprobe = 5, .refine = 20};
 
     (void)state;
-    for (options.code_bits = 4; options.code_bits <= 8; options.code_bits += 4) {
+    for (options.ivf.code_bits = 4; options.ivf.code_bits <= 8; options.ivf.code_bits += 4) {
         struct pair pair = pair_make(
             &(struct segment_facts){.metric = QN_METRIC_L2, .dim = 33, .rows_count = 2000},
             pair_rows(2000, 33, 3), NQ, &options);
@@ -127,7 +129,7 @@ static void every_kernel_finds_the_same(void **state)
 static void the_same_seed_gives_the_same_bytes_on_any_threads(void **state)
 {
     const struct segment_facts facts = {.metric = QN_METRIC_IP, .dim = 12, .rows_count = 3000};
-    struct ivf_built built[2];
+    struct section_built built[2];
     float *rows = pair_rows(3000, 12, 4);
 
     (void)state;
@@ -138,8 +140,8 @@ static void the_same_seed_gives_the_same_bytes_on_any_threads(void **state)
     assert_int_equal(built[0].section_bytes, built[1].section_bytes);
     assert_memory_equal(built[0].section, built[1].section, built[0].section_bytes);
     assert_memory_equal(built[0].order, built[1].order, 3000 * sizeof(uint32_t));
-    ivf_built_done(&built[0]);
-    ivf_built_done(&built[1]);
+    section_built_done(&built[0]);
+    section_built_done(&built[1]);
     free(rows);
 }
 
@@ -171,8 +173,8 @@ static void damaged_sections_are_refused(void **state)
         {SECTION_HEADER_BYTES + 8, 0x7f800000, QN_STATUS_CORRUPT,
          "centroids: value 2 is not finite"},
     };
-    struct ivf_options options = {.nlist = 16, .code_bits = 4, .threads = 1};
-    struct calibrate_options calibration = {.threads = 1};
+    struct index_options options = {
+        .kind = INDEX_IVF, .ivf = {.nlist = 16, .code_bits = 4}, .threads = 1};
     struct pair pair =
         pair_make(&(struct segment_facts){.metric = QN_METRIC_L2, .dim = 5, .rows_count = 500},
                   pair_rows(500, 5, 6), 2, &options);
@@ -184,9 +186,6 @@ static void damaged_sections_are_refused(void **state)
 
     (void)state;
     assert_non_null(copy);
-    calibration.order = pair.built.order;
-    assert_int_equal(calibrate(&calibration, &pair.indexed, NULL), QN_STATUS_OK);
-    index_seal(&pair.indexed.index, pair.built.section);
     for (size_t i = 0; i < COUNT_OF(damages); i++) {
         memcpy(copy, pair.built.section, bytes);
         memcpy(copy + damages[i].at, &damages[i].value, 4);
@@ -215,7 +214,7 @@ static void more_lists_than_rows_are_refused(void **state)
     struct ivf_options options = {.nlist = 51, .code_bits = 4, .threads = 1};
     float *rows = pair_rows(50, 5, 6);
     struct qn_error error = {0};
-    struct ivf_built built;
+    struct section_built built;
 
     (void)state;
     assert_int_equal(ivf_build(&options, &facts, rows, &built, &error), QN_STATUS_INVALID);
@@ -231,7 +230,8 @@ static bool stop_at_once(void *owner)
 
 static void a_deadline_ends_a_search(void **state)
 {
-    struct ivf_options options = {.nlist = 4, .code_bits = 4, .threads = 1};
+    struct index_options options = {
+        .kind = INDEX_IVF, .ivf = {.nlist = 4, .code_bits = 4}, .threads = 1};
     struct pair pair =
         pair_make(&(struct segment_facts){.metric = QN_METRIC_L2, .dim = 64, .rows_count = 20000},
                   pair_rows(20000, 64, 6), 40, &options);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A walk through the graph on codes, then the distances of the best by the rows themselves, as
+ * FORMAT.md defines them. A few queries walk by turns: while one compares, the memory that the
+ * others asked for is on its way. */
+#include "segstore/graph.h"
+
+#include "segstore/graph_space.h"
+#include "segstore/graph_walk.h"
+#include "segstore/kernels/kernels.h"
+#include "segstore/refine.h"
+
+enum { TURNS = 4 };
+
+/* What a turn does next. */
+enum phase { PHASE_BEGIN, PHASE_LOOK, PHASE_TAKE, PHASE_TELL, PHASE_OVER };
+
+/* One of the queries that are under way. */
+struct turn {
+    enum phase phase;
+    uint32_t query;
+    struct graph_walk walk;
+    uint8_t *code;
+};
+
+struct searching {
+    struct scan *scan;
+    const struct graph_section *graph;
+    struct turn turns[TURNS];
+    float *space;    /* of the query that is being encoded */
+    float *products; /* of its tile of queries */
+    void *exact;     /* scratch of an exact scan */
+    uint32_t refine; /* rows of a pool that are told exactly */
+    uint32_t next_query;
+};
+
+static uint32_t at_most_rows(const struct graph_section *graph, uint64_t count)
+{
+    return count < graph->shape.rows_count ? (uint32_t)count : (uint32_t)graph->shape.rows_count;
+}
+
+static uint32_t refine_of(const struct graph_section *graph, const struct search_options *options)
+{
+    return at_most_rows(graph, options->refine > options->k ? options->refine : options->k);
+}
+
+/* Rows that a walk keeps: those that it follows, and those that are told. */
+static uint32_t capacity_of(const struct graph_section *graph, const struct search_options *options)
+{
+    uint32_t refine = refine_of(graph, options);
+
+    return options->ef > refine ? at_most_rows(graph, options->ef) : refine;
+}
+
+static size_t align_up(size_t bytes)
+{
+    return section_round_up(bytes, SECTION_ALIGNMENT);
+}
+
+size_t graph_scratch_bytes(const struct graph_section *graph, const struct search_options *options)
+{
+    return TURNS * (align_up(graph_walk_bytes(capacity_of(graph, options))) +
+                    align_up(graph->code_dims)) +
+           align_up(graph_space_floats(graph) * sizeof(float)) +
+           align_up(graph_space_tile_floats(graph) * sizeof(float)) +
+           flat_rows_bytes(graph->shape.dim);
+}
+
+static void lay(struct searching *searching, unsigned char *place)
+{
+    const struct graph_section *graph = searching->graph;
+    const uint32_t capacity = capacity_of(graph, searching->scan->options);
+
+    for (int i = 0; i < TURNS; i++) {
+        struct turn *turn = &searching->turns[i];
+        graph_walk_init(&turn->walk, graph, searching->scan->options->ef, capacity, place);
+        place += align_up(graph_walk_bytes(capacity));
+        turn->code = place;
+        place += align_up(graph->code_dims);
+        turn->phase = PHASE_BEGIN;
+    }
+    searching->space = (float *)(void *)place;
+    place += align_up(graph_space_floats(graph) * sizeof(float));
+    searching->products = (float *)(void *)place;
+    place += align_up(graph_space_tile_floats(graph) * sizeof(float));
+    searching->exact = place;
+}
+
+static const float *query_of(const struct searching *searching, const struct turn *turn)
+{
+    return searching->scan->queries->rows + (size_t)turn->query * searching->graph->shape.dim;
+}
+
+/* Queries begin in their order: a tile's products are made when its first one does. */
+static void take_space(struct searching *searching, const struct turn *turn)
+{
+    const struct graph_section *graph = searching->graph;
+    const float *tiles = searching->scan->queries->tiles;
+    const uint32_t lane = turn->query % KERNEL_TILE_QUERIES;
+
+    if (graph->shape.projected == 0 || tiles == NULL) {
+        graph_space_query(graph, query_of(searching, turn), searching->space);
+        return;
+    }
+    if (lane == 0)
+        graph_space_tile(graph, tiles + (size_t)turn->query * graph->shape.dim,
+                         searching->products);
+    graph_space_of_tile(graph, searching->products, lane, searching->space);
+}
+
+static void begin(struct searching *searching, struct turn *turn)
+{
+    if (searching->next_query == searching->scan->queries->nq) {
+        turn->phase = PHASE_OVER;
+        return;
+    }
+    turn->query = searching->next_query++;
+    take_space(searching, turn);
+    graph_space_encode(searching->graph, searching->space, turn->code);
+    graph_walk_begin(&turn->walk, turn->code, searching->graph->shape.entries);
+    turn->phase = PHASE_LOOK;
+}
+
+static uint32_t told_count(const struct searching *searching, const struct turn *turn)
+{
+    return turn->walk.pool_count < searching->refine ? turn->walk.pool_count : searching->refine;
+}
+
+/* The walk's next step; at its end asks for the rows. */
+static void look(struct searching *searching, struct turn *turn)
+{
+    turn->phase = graph_walk_look(&turn->walk) ? PHASE_TAKE : PHASE_TELL;
+    if (turn->phase == PHASE_TAKE)
+        return;
+    for (uint32_t i = 0; i < told_count(searching, turn); i++)
+        refine_prefetch(searching->scan->segment, graph_seen_row(turn->walk.pool[i]));
+}
+
+/* A walk that met fewer rows than are wanted (of rows that are equal few are linked) says nothing
+ * of the others. */
+static enum qn_status search_exactly(struct searching *searching, const struct turn *turn)
+{
+    const struct scan *scan = searching->scan;
+    struct search_options options = *scan->options;
+    struct search_queries query;
+    struct scan exact = {.segment = scan->segment,
+                         .queries = &query,
+                         .options = &options,
+                         .topks = scan->topks + turn->query};
+
+    options.scratch = searching->exact;
+    search_queries_init(&query, scan->queries->dim, 1, query_of(searching, turn), NULL);
+    return flat_rows(&exact);
+}
+
+static enum qn_status tell(struct searching *searching, struct turn *turn)
+{
+    const struct scan *scan = searching->scan;
+    const uint32_t count = told_count(searching, turn);
+    uint32_t rows[LIMIT_BLOCK_ROWS];
+
+    turn->phase = PHASE_BEGIN;
+    if (count < at_most_rows(searching->graph, scan->options->k))
+        return search_exactly(searching, turn);
+    for (uint32_t first = 0; first < count; first += LIMIT_BLOCK_ROWS) {
+        uint32_t step = count - first < LIMIT_BLOCK_ROWS ? count - first : LIMIT_BLOCK_ROWS;
+        for (uint32_t i = 0; i < step; i++)
+            rows[i] = graph_seen_row(turn->walk.pool[first + i]);
+        refine_rows(scan->segment, query_of(searching, turn), rows, step,
+                    &scan->topks[turn->query]);
+    }
+    return QN_STATUS_OK;
+}
+
+static enum qn_status take_turn(struct searching *searching, struct turn *turn)
+{
+    switch (turn->phase) {
+    case PHASE_BEGIN:
+        begin(searching, turn);
+        break;
+    case PHASE_LOOK:
+        look(searching, turn);
+        break;
+    case PHASE_TAKE:
+        graph_walk_take(&turn->walk);
+        turn->phase = PHASE_LOOK;
+        break;
+    case PHASE_TELL:
+        return tell(searching, turn);
+    case PHASE_OVER:
+        break;
+    }
+    return QN_STATUS_OK;
+}
+
+enum qn_status graph_search(struct scan *scan)
+{
+    const struct graph_section *graph = &scan->segment->index.graph;
+    struct searching searching = {
+        .scan = scan, .graph = graph, .refine = refine_of(graph, scan->options)};
+    const uint64_t work = (uint64_t)graph->shape.degree * graph->code_dims / 4;
+    uint32_t over = 0;
+
+    lay(&searching, scan->options->scratch);
+    for (uint32_t i = 0; over < TURNS; i = (i + 1) % TURNS) {
+        enum qn_status status = take_turn(&searching, &searching.turns[i]);
+        if (status != QN_STATUS_OK)
+            return status;
+        if (scan_must_stop(scan, work))
+            return QN_STATUS_TIMEOUT;
+        over = searching.turns[i].phase == PHASE_OVER ? over + 1 : 0;
+    }
+    return QN_STATUS_OK;
+}
