@@ -17,7 +17,7 @@ enum {
     HELD_OUT = 600,
     HELD_OUT_SHARE_MIN = 8, /* never more than one row of so many */
     QUERIES_MIN = 50,       /* fewer say nothing: such a segment is searched whole */
-    BATCH = 24,             /* queries of a thread's turn */
+    BATCH = 120,            /* queries of a thread's turn */
     STEPS_MAX = INDEX_CALIBRATIONS_MAX / 3,
     REFINE_TRIES = 5,
 };

@@ -9,6 +9,7 @@
 
 enum {
     GRAPH_DEGREE_MAX = 256,
+    GRAPH_ROOM_MAX = GRAPH_DEGREE_MAX + GRAPH_DEGREE_MAX / 2, /* for links, while it is built */
     GRAPH_CODE_TOP = 127,   /* codes are 0 to it, so that SIMD may square differences of bytes */
     GRAPH_CODE_MIDDLE = 64, /* the code of a dimension's centre */
     GRAPH_CODE_DIMS = 32,   /* codes are padded to a multiple of so many */

@@ -101,8 +101,8 @@ static void choose_next(struct graph_walk *walk)
 /* Most rows are too far: they are sorted out first, without a branch for each. */
 void graph_walk_take(struct graph_walk *walk)
 {
-    uint32_t distances[GRAPH_DEGREE_MAX];
-    uint32_t near[GRAPH_DEGREE_MAX + 1], near_count = 0;
+    uint32_t distances[GRAPH_ROOM_MAX];
+    uint32_t near[GRAPH_ROOM_MAX + 1], near_count = 0;
 
     kernels_current()->points(&(struct kernel_points){
         .codes = walk->graph->codes,

@@ -30,7 +30,7 @@ struct graph_walk {
     uint32_t next;         /* of the pool: the row to follow */
     uint32_t *visited;     /* a cache of rows that were met; forgetting one costs time only */
     uint32_t visited_bits; /* log2 of its length */
-    uint32_t found[GRAPH_DEGREE_MAX + 1]; /* of the half step under way */
+    uint32_t found[GRAPH_ROOM_MAX + 1]; /* of the half step under way */
     uint32_t found_count;
     bool is_over;
     uint64_t compared; /* codes, in all */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The links of a graph that is being built. A row has room for half as many more than its degree,
+ * so that few insertions must thin them out. Each row has a lock for those who write; who reads
+ * takes links as they come: each is a row at any time. */
+#ifndef SEGSTORE_GRAPH_LINKS_H
+#define SEGSTORE_GRAPH_LINKS_H
+
+#include "segstore/graph_walk.h"
+#include <stdatomic.h>
+
+struct graph_links {
+    const struct graph_section *graph; /* its codes; its shape's degree is the room of a row */
+    uint32_t degree;
+    uint32_t *links;              /* rows_count x room; what is not used is the row itself */
+    _Atomic unsigned char *locks; /* rows_count */
+};
+
+enum { GRAPH_CANDIDATES_MAX = 1024 + GRAPH_DEGREE_MAX };
+
+/* Candidates for links: nearest first, each row once. */
+struct graph_candidates {
+    graph_seen seen[GRAPH_CANDIDATES_MAX + 1];
+    uint32_t count;
+};
+
+const uint8_t *graph_links_code(const struct graph_links *links, uint32_t row);
+const uint32_t *graph_links_of(const struct graph_links *links, uint32_t row);
+uint32_t graph_links_count(const struct graph_links *links, uint32_t row);
+/* None yet. */
+void graph_links_clear(struct graph_links *links, uint32_t row);
+/* The row's links become at most degree of those it has and of candidates (which changes), and each
+ * of them gets a link back. */
+void graph_links_join(struct graph_links *links, uint32_t row, struct graph_candidates *candidates);
+/* At most degree links, as a search reads them. */
+void graph_links_thin_out(struct graph_links *links, uint32_t row);
+/* For a row that cannot be reached: a link from one that it has a link to. */
+void graph_links_adopt(struct graph_links *links, uint32_t row);
+
+#endif
