@@ -13,7 +13,7 @@ import numpy
 FOLDER = pathlib.Path("build/compare")
 METRICS = {"glove": "cosine", "fmnist": "l2", "sift": "l2"}
 K = 10
-QUICK_ROWS, QUICK_QUERIES, QUERIES = 50_000, 1_000, 2_000
+QUICK_ROWS, QUICK_QUERIES, QUERIES = 20_000, 1_000, 2_000
 
 
 def read(path):
