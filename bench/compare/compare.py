@@ -2,15 +2,16 @@
 """See run."""
 import argparse
 import contextlib
+import copy
 import json
 import os
 import pathlib
-import sys
 
 import curves
 import flat
 import report
 import threads
+from curves import say
 from engines import ENGINES, PROMISED, Qnode
 from keep import keep
 from sets import FOLDER, MAKERS, VectorSet
@@ -18,14 +19,10 @@ from sets import FOLDER, MAKERS, VectorSet
 MEASURES = ("search", "flat", "promise", "threads")
 
 
-def say(text):
-    print(f"compare: {text}", file=sys.stderr, flush=True)
-
-
 def gather(data, wanted, rebuild):
     """The engines that can be had, opened; {name: note of its build}, {name: reason}."""
     opened, notes, without = [], {}, {}
-    for engine in wanted:
+    for engine in map(copy.copy, wanted):  # an index lives as long as the comparison of its set
         try:
             notes[engine.name] = note = keep(engine, data, FOLDER / "indexes", rebuild)
             opened.append(engine)
@@ -42,8 +39,10 @@ def pinned():
     """One thread, on the last core; children inherit it."""
     cpus = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cpus)})
-    yield
-    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cpus)
 
 
 def compare(data, given):

@@ -4,7 +4,8 @@ import math
 
 from curves import frontier
 
-COLOURS = ("#c0392b", "#e67e22", "#2980b9", "#16a085", "#8e44ad", "#27ae60", "#7f8c8d", "#2c3e50", "#d35400")
+COLOURS = ("#c0392b", "#e67e22", "#2980b9", "#16a085", "#8e44ad", "#27ae60", "#7f8c8d",
+           "#2c3e50", "#d35400", "#b7950b", "#0e6655", "#6c3483", "#1a5276", "#943126")
 
 
 def print_tables(result):
@@ -14,9 +15,9 @@ def print_tables(result):
         print_flat(result["flat"])
     if "engines" in result:
         print_search(result)
-    if "promise" in result:
+    if result.get("promise"):
         print_promise(result["promise"])
-    if "threads" in result:
+    if result.get("threads"):
         print_threads(result["threads"])
     for name, reason in (result.get("without", {}) | result.get("flat", {}).get("without", {})).items():
         print(f"without {name}: {reason}"[:80])
