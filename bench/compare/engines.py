@@ -37,8 +37,8 @@ def walks(*refines):
 OURS = [
     ("qnode-ivf4", ("--index", "ivf", "--code-bits", "4"), lists(25, 40, 100)),
     ("qnode-ivf8", ("--index", "ivf", "--code-bits", "8"), lists(20, 40)),
-    ("qnode-graph", ("--index", "graph"), walks(15, 30)),
-    ("qnode-auto", ("--index", "auto"), lists(25, 40, 100) + walks(15, 30)),
+    ("qnode-graph", ("--index", "graph"), walks(10, 20, 40)),
+    ("qnode-auto", ("--index", "auto"), lists(25, 40, 100) + walks(10, 20, 40)),
 ]
 
 
