@@ -235,14 +235,14 @@ class Scann(Peer):
 class Vsag(Peer):
     """It has no call for many queries: asked one by one."""
     name, package, module = "vsag-hgraph", "pyvsag", "pyvsag"
-    told = "sq4_uniform max_degree=32 ef_construction=200 refine=fp32"
+    told = "sq8_uniform max_degree=32 ef_construction=200 refine=fp32"
 
     def new(self, rows):
         import pyvsag
         pyvsag.set_logger_off()
         return pyvsag.Index("hgraph", json.dumps({
             "dtype": "float32", "metric_type": "l2", "dim": rows.shape[1], "index_param": {
-                "base_quantization_type": "sq4_uniform", "max_degree": 32, "ef_construction": 200,
+                "base_quantization_type": "sq8_uniform", "max_degree": 32, "ef_construction": 200,
                 "use_reorder": True, "precise_quantization_type": "fp32", "build_thread_count": 2}}))
 
     def make(self, rows, _metric):
