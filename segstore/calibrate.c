@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A query is a row that is not allowed to find itself: of the same kind as the queries that come,
- * as far as anybody can know when a segment is sealed. For each k first how many candidates are
- * worth computing exactly, then how the recall rises with the lists that are looked at. A hit
- * counts if it is not farther than the k-th true neighbour. */
+ * as far as anybody can know when a segment is sealed. Of an ivf for each k first how many
+ * candidates are worth computing exactly, then how the recall rises with the lists that are looked
+ * at; of a graph step by step what raises the recall for the least cost. A hit counts if it is not
+ * farther than the k-th true neighbour. */
 #include "segstore/calibrate.h"
 
 #include "base/check.h"
@@ -10,6 +11,7 @@
 #include "base/parallel.h"
 #include "base/prng.h"
 #include "segstore/search.h"
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -17,9 +19,12 @@ enum {
     HELD_OUT = 600,
     HELD_OUT_SHARE_MIN = 8, /* never more than one row of so many */
     QUERIES_MIN = 50,       /* fewer say nothing: such a segment is searched whole */
-    BATCH = 120,            /* queries of a thread's turn */
+    BATCH = 60,             /* queries of a thread's turn */
     STEPS_MAX = INDEX_CALIBRATIONS_MAX / 3,
     REFINE_TRIES = 5,
+    HITS_ENOUGH = 20000,
+    GRAPH_NEW_CODES = 18, /* of the links of a row, those that were not met before */
+    LINE_BYTES = 64,
 };
 
 static const uint32_t ks[] = {1, 10, 100};
@@ -124,6 +129,14 @@ static void run_turn(void *owner, size_t first, size_t count)
     turn_give(&turn);
 }
 
+/* Of many hits a query, few queries say as much. */
+static size_t queries_for(const struct calibrating *calibrating, uint32_t k)
+{
+    const size_t count = calibrating->options->queries_count, enough = HITS_ENOUGH / k;
+
+    return count < enough ? count : enough;
+}
+
 /* effort 0: the truth. */
 static float run(struct calibrating *calibrating, uint32_t k, uint32_t effort, uint32_t refine)
 {
@@ -131,68 +144,97 @@ static float run(struct calibrating *calibrating, uint32_t k, uint32_t effort, u
         (struct search_options){.k = k, .nprobe = effort, .ef = effort, .refine = refine};
     calibrating->is_truth = effort == 0;
     atomic_store(calibrating->is_truth ? &calibrating->wanted : &calibrating->found, 0);
-    parallel_for(calibrating->options->threads, calibrating->options->queries_count, BATCH,
-                 run_turn, calibrating);
+    parallel_for(calibrating->options->threads, queries_for(calibrating, k), BATCH, run_turn,
+                 calibrating);
     uint64_t wanted = atomic_load(&calibrating->wanted);
     return wanted > 0 ? (float)atomic_load(&calibrating->found) / (float)wanted : 1;
 }
 
-static bool is_graph(const struct calibrating *calibrating)
+static void add(struct index *index, struct index_calibration found)
 {
-    return calibrating->segment->index.kind == INDEX_GRAPH;
+    index->calibrations[index->calibrations_count++] = found;
 }
 
 /* How many candidates find nearly as much as many would. */
 static uint32_t choose_refine(struct calibrating *calibrating, uint32_t k)
 {
     const uint32_t most = 32 * k + 128;
-    const uint32_t effort =
-        is_graph(calibrating) ? most : calibrating->segment->index.ivf.shape.lists_count / 8 + 1;
+    const uint32_t nprobe = calibrating->segment->index.ivf.shape.lists_count / 8 + 1;
     const uint32_t tries[REFINE_TRIES] = {k + k / 2 + 6, 2 * k + 10, 4 * k + 16, 8 * k + 32,
                                           16 * k + 64};
-    float best = run(calibrating, k, effort, most);
+    float best = run(calibrating, k, nprobe, most);
 
     for (int i = 0; i < REFINE_TRIES; i++)
-        if (run(calibrating, k, effort, tries[i]) >= best - refine_loss)
+        if (run(calibrating, k, nprobe, tries[i]) >= best - refine_loss)
             return tries[i];
     return most;
 }
 
-static uint32_t first_effort(const struct calibrating *calibrating, uint32_t k)
+static uint32_t next_nprobe(uint32_t nprobe, uint32_t lists_count)
 {
-    return is_graph(calibrating) ? k : 1;
+    uint32_t next = nprobe + nprobe / 2 + (nprobe == 1);
+
+    return next < lists_count ? next : lists_count;
 }
 
-/* 0: there is no more. */
-static uint32_t next_effort(const struct calibrating *calibrating, uint32_t effort)
+/* Recalls may fall a little by chance; a table must not. */
+static void measure_lists(struct calibrating *calibrating, uint32_t k, struct index *index)
 {
-    const uint32_t lists_count = calibrating->segment->index.ivf.shape.lists_count;
+    const uint32_t lists_count = index->ivf.shape.lists_count;
+    struct index_calibration at = {.k = k, .effort = 1, .refine = choose_refine(calibrating, k)};
 
-    if (is_graph(calibrating))
-        return effort + effort / 4 + 2;
-    if (effort == lists_count)
-        return 0;
-    effort += effort / 2 + (effort == 1);
-    return effort < lists_count ? effort : lists_count;
-}
-
-/* Recalls may fall a little by chance; a table must not. A graph that keeps few rows has no more
- * to tell exactly. */
-static void measure_k(struct calibrating *calibrating, uint32_t k, struct index *index)
-{
-    const uint32_t enough = choose_refine(calibrating, k);
-    uint32_t effort = first_effort(calibrating, k);
-    float recall = 0;
-
-    for (int step = 0; step < STEPS_MAX && effort > 0; step++) {
-        uint32_t refine = is_graph(calibrating) && effort < enough ? effort : enough;
-        float measured = run(calibrating, k, effort, refine);
-        recall = measured > recall ? measured : recall;
-        index->calibrations[index->calibrations_count++] = (struct index_calibration){
-            .k = k, .recall = recall, .effort = effort, .refine = refine};
-        if (recall >= recall_enough)
+    for (int step = 0; step < STEPS_MAX; step++) {
+        at.recall = fmaxf(at.recall, run(calibrating, k, at.effort, at.refine));
+        add(index, at);
+        if (at.recall >= recall_enough || at.effort == lists_count)
             return;
-        effort = next_effort(calibrating, effort);
+        at.effort = next_nprobe(at.effort, lists_count);
+    }
+}
+
+/* In cache lines: codes of the rows that a followed row leads to, and rows. */
+static float graph_cost(const struct graph_section *graph, const struct index_calibration *at)
+{
+    const float code = (float)graph->code_dims / LINE_BYTES;
+    const float row = (float)(graph->shape.dim * sizeof(float)) / LINE_BYTES;
+
+    return (float)at->effort * GRAPH_NEW_CODES * (1 + code) + (float)at->refine * (2 + row);
+}
+
+/* More ef or more refine, whichever finds more for what it costs. */
+static struct index_calibration climb(struct calibrating *calibrating, struct index_calibration at)
+{
+    const struct graph_section *graph = &calibrating->segment->index.graph;
+    struct index_calibration best = at;
+    float best_gain = -1;
+
+    for (int i = 0; i < 2; i++) {
+        struct index_calibration next = at;
+        if (i == 0)
+            next.effort += at.effort / 4 + 1;
+        else
+            next.refine += at.refine / 4 + 1;
+        next.recall = fmaxf(at.recall, run(calibrating, at.k, next.effort, next.refine));
+        float gain =
+            (next.recall - at.recall) / (graph_cost(graph, &next) - graph_cost(graph, &at));
+        if (gain > best_gain) {
+            best_gain = gain;
+            best = next;
+        }
+    }
+    return best;
+}
+
+static void measure_graph(struct calibrating *calibrating, uint32_t k, struct index *index)
+{
+    struct index_calibration at = {.k = k, .effort = (3 * k + 3) / 4, .refine = k};
+
+    at.recall = run(calibrating, k, at.effort, at.refine);
+    for (int step = 0; step < STEPS_MAX; step++) {
+        add(index, at);
+        if (at.recall >= recall_enough)
+            return;
+        at = climb(calibrating, at);
     }
 }
 
@@ -210,7 +252,8 @@ enum qn_status calibrate(const struct calibrate_options *options, struct segment
         if (ks[i] >= rows_count || options->queries_count < QUERIES_MIN)
             break;
         (void)run(&calibrating, ks[i], 0, 0);
-        measure_k(&calibrating, ks[i], &segment->index);
+        (segment->index.kind == INDEX_IVF ? measure_lists : measure_graph)(&calibrating, ks[i],
+                                                                           &segment->index);
     }
     free(calibrating.bounds);
     return atomic_load(&calibrating.out_of_memory)

@@ -17,6 +17,7 @@ enum {
     ENTRIES_SHARE_MIN = 64, /* at most one row of so many */
     ROWS_STEP = 64,         /* of a thread's turn */
     WALKS = 4,              /* that take turns */
+    ROWS_TOLD = 1 << 14,    /* from one word on the progress to the next */
 };
 
 struct graph_builder {
@@ -125,9 +126,14 @@ enum qn_status graph_builder_add(struct graph_builder *builder, uint64_t rows_co
                                  struct qn_error *error)
 {
     CHECK(rows_count >= builder->added && rows_count <= builder->facts.rows_count);
-    parallel_for(builder->options.threads, rows_count - builder->added, ROWS_STEP, insert_rows,
-                 builder);
-    builder->added = rows_count;
+    while (builder->added < rows_count) {
+        const uint64_t rest = rows_count - builder->added;
+        const uint64_t count = rest < ROWS_TOLD ? rest : ROWS_TOLD;
+        progress_tell(&builder->options.progress, "links", builder->added,
+                      builder->facts.rows_count);
+        parallel_for(builder->options.threads, count, ROWS_STEP, insert_rows, builder);
+        builder->added += count;
+    }
     parallel_for(builder->options.threads, rows_count, ROWS_STEP, thin_out, builder);
     return result_of(builder, error);
 }
@@ -151,7 +157,7 @@ static enum qn_status prepare(struct graph_builder *builder, struct qn_error *er
     const struct graph_shape shape = {.rows_count = facts->rows_count,
                                       .dim = facts->dim,
                                       .metric = facts->metric,
-                                      .projected = (uint32_t)options->projected,
+                                      .projected = options->projected,
                                       .entries = entries_for(facts->rows_count)};
     const uint64_t bytes = graph_section_bytes(&shape); /* without links */
     const uint32_t room = options->degree + options->degree / 2;

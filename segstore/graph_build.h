@@ -5,18 +5,20 @@
 #define SEGSTORE_GRAPH_BUILD_H
 
 #include "segstore/graph_section.h"
+#include "segstore/progress.h"
 
 enum {
     GRAPH_DEGREE = 32,
     GRAPH_EF_CONSTRUCTION = 100,
-    GRAPH_PROJECTED_AUTO = -1,
+    GRAPH_EF_CONSTRUCTION_MAX = 1024,
 };
 
 struct graph_options {
     uint32_t degree;          /* 0: GRAPH_DEGREE */
     uint32_t ef_construction; /* 0: GRAPH_EF_CONSTRUCTION */
-    int64_t projected;        /* directions of a code; 0: all dimensions as they are */
+    uint32_t projected;       /* directions of a code; 0: all dimensions as they are */
     uint64_t seed;
+    struct progress progress;
     unsigned threads; /* on one, the same rows and options give the same bytes */
 };
 

@@ -5,6 +5,7 @@
 #ifndef SEGSTORE_GRAPH_LINKS_H
 #define SEGSTORE_GRAPH_LINKS_H
 
+#include "segstore/graph_build.h"
 #include "segstore/graph_walk.h"
 #include <stdatomic.h>
 
@@ -15,11 +16,9 @@ struct graph_links {
     _Atomic unsigned char *locks; /* rows_count */
 };
 
-enum { GRAPH_CANDIDATES_MAX = 1024 + GRAPH_DEGREE_MAX };
-
 /* Candidates for links: nearest first, each row once. */
 struct graph_candidates {
-    graph_seen seen[GRAPH_CANDIDATES_MAX + 1];
+    graph_seen seen[GRAPH_EF_CONSTRUCTION_MAX + GRAPH_ROOM_MAX];
     uint32_t count;
 };
 

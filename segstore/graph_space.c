@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-    SAMPLE_ROWS = 8192,
+    SAMPLE_ROWS = 4096,
     STEP_TRIES = 16, /* shares of the widest dimension's range */
     RANGE_CODES = GRAPH_CODE_TOP - 1,
 };

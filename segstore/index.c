@@ -20,7 +20,12 @@ uint32_t index_effort_max(const struct index *index)
     return index->kind == INDEX_IVF ? index->ivf.shape.lists_count : 0;
 }
 
-/* Between two that were measured, effort by the share of the way in recall. */
+static uint32_t part_of_way(uint32_t from, uint32_t to, float way)
+{
+    return from + (uint32_t)ceilf(way * (float)(to - from));
+}
+
+/* Between two that were measured, by the share of the way in recall. */
 static struct index_calibration between(const struct index_calibration *below,
                                         const struct index_calibration *above, float recall)
 {
@@ -28,7 +33,8 @@ static struct index_calibration between(const struct index_calibration *below,
     float way = (recall - below->recall) / (above->recall - below->recall);
 
     found.recall = recall;
-    found.effort = below->effort + (uint32_t)ceilf(way * (float)(above->effort - below->effort));
+    found.effort = part_of_way(below->effort, above->effort, way);
+    found.refine = part_of_way(below->refine, above->refine, way);
     return found;
 }
 
@@ -76,7 +82,8 @@ void index_seal(const struct index *index, void *memory)
 
 static bool calibrations_rise(const struct index_calibration *a, const struct index_calibration *b)
 {
-    return b->k > a->k || (b->k == a->k && b->recall >= a->recall && b->effort >= a->effort);
+    return b->k > a->k || (b->k == a->k && b->recall >= a->recall && b->effort >= a->effort &&
+                           b->refine >= a->refine);
 }
 
 static enum qn_status read_calibrations(const uint8_t *header, struct index *index,

@@ -91,6 +91,7 @@ static enum qn_status calibrate_index(const struct building *building, struct in
     struct segment segment = {
         .facts = input->facts, .primary_keys = input->keys, .rows = input->rows, .index = *index};
 
+    progress_tell(&building->options->progress, "calibrate", 0, 1);
     segment.facts.rows_count = rows_count;
     enum qn_status status = calibrate(&building->queries, &segment, error);
     *index = segment.index;
@@ -107,6 +108,7 @@ static enum qn_status build_ivf(struct building *building, struct section_built 
     options.seed = building->options->seed;
     options.threads = building->options->threads;
     building->queries.own_keys = building->own_keys;
+    progress_tell(&building->options->progress, "lists", 0, 1);
     enum qn_status status = ivf_build(&options, &input->facts, input->rows, built, error);
     if (status == QN_STATUS_OK)
         status = put_in_order(input, built->order, error);
@@ -152,6 +154,7 @@ static enum qn_status grow_graph(struct building *building, uint64_t known_count
 
     options.seed = building->options->seed;
     options.threads = building->options->threads;
+    options.progress = building->options->progress;
     enum qn_status status =
         graph_builder_new(&options, &input->facts, input->rows, &builder, error);
     if (status != QN_STATUS_OK)
@@ -207,6 +210,7 @@ enum qn_status index_build(const struct index_options *options, struct index_inp
     if (status == QN_STATUS_OK)
         status =
             (options->kind == INDEX_IVF ? build_ivf : build_graph)(&building, ret_built, error);
+    progress_tell(&options->progress, "calibrate", 1, 1);
     free(building.queries.queries);
     free(building.own_keys);
     if (status != QN_STATUS_OK)

@@ -11,6 +11,7 @@ struct index_options {
     enum index_kind kind; /* INDEX_IVF or INDEX_GRAPH */
     struct ivf_options ivf;
     struct graph_options graph;
+    struct progress progress;
     uint64_t seed;
     unsigned threads;
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * V starts at random; each round V <- orthonormal(X' X V), X the rows less their mean. A few rounds
- * give the space of the directions with the most variance, which is all that is wanted of them. */
+ * give the space of the directions with the most variance, which is all that is wanted of them.
+ * Both products are scans of the flat kernel: of V's blocks for each row, of (X V)'s for each
+ * dimension. */
 #include "segstore/principal.h"
 
 #include "base/error.h"
@@ -8,115 +10,127 @@
 #include "base/parallel.h"
 #include "base/prng.h"
 #include "segstore/kernels/kernels.h"
-#include "segstore/rows.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 8, DIMS_STEP = 16, ROWS_STEP = 64 };
+enum { ROUNDS = 5, STEP = 16 };
+
+static const float vanished = 1e-4F; /* what is left of a direction that the others span */
 
 struct rounds {
     const struct principal *principal;
-    const float *mean;
-    size_t padded;   /* count, to a multiple of 16 */
-    float *blocks;   /* V */
-    float *products; /* rows_count x padded: X V */
-    double *sums;    /* dim x count: X' X V */
+    size_t blocks_count;
+    float *rows;     /* rows_count x dim: X */
+    float *columns;  /* dim x rows_count: X' */
+    float *blocks;   /* V: blocks of dim x 16 */
+    float *products; /* X V: blocks of rows_count x 16 */
+    float *column;   /* dim: of V */
+    float *sums;     /* blocks_count x 16 */
 };
+
+static void scan(const float *query, const float *blocks, size_t dim, size_t blocks_count,
+                 float *ret_sums)
+{
+    kernels_current()->ip(&(struct kernel_job){.queries = query,
+                                               .blocks = blocks,
+                                               .dim = dim,
+                                               .queries_count = 1,
+                                               .blocks_count = blocks_count,
+                                               .ret_distances = ret_sums});
+}
+
+/* Place d of each of its blocks gets what a scan of the other matrix's blocks says. */
+static void multiply(const struct rounds *rounds, const float *query, size_t query_dim,
+                     const float *from, float *to, size_t to_dim, size_t place)
+{
+    float sums[PRINCIPAL_MAX + LIMIT_BLOCK_ROWS];
+
+    scan(query, from, query_dim, rounds->blocks_count, sums);
+    for (size_t block = 0; block < rounds->blocks_count; block++)
+        memcpy(to + (block * to_dim + place) * LIMIT_BLOCK_ROWS, sums + block * LIMIT_BLOCK_ROWS,
+               LIMIT_BLOCK_ROWS * sizeof *sums);
+}
 
 static void multiply_rows(void *owner, size_t first, size_t count)
 {
     const struct rounds *rounds = owner;
-    const uint32_t dim = rounds->principal->dim;
-    float *mean = rounds->products + rounds->principal->rows_count * rounds->padded;
+    const size_t dim = rounds->principal->dim;
 
-    for (size_t i = first; i < first + count; i++) {
-        float *products = rounds->products + i * rounds->padded;
-        kernels_current()->ip(&(struct kernel_job){
-            .queries = rounds->principal->rows + i * dim,
-            .blocks = rounds->blocks,
-            .dim = dim,
-            .queries_count = 1,
-            .blocks_count = rounds->padded / LIMIT_BLOCK_ROWS,
-            .ret_distances = products,
-        });
-        for (size_t j = 0; j < rounds->padded; j++)
-            products[j] -= mean[j];
-    }
+    for (size_t i = first; i < first + count; i++)
+        multiply(rounds, rounds->rows + i * dim, dim, rounds->blocks, rounds->products,
+                 rounds->principal->rows_count, i);
 }
 
-static void multiply_mean(const struct rounds *rounds)
-{
-    kernels_current()->ip(&(struct kernel_job){
-        .queries = rounds->mean,
-        .blocks = rounds->blocks,
-        .dim = rounds->principal->dim,
-        .queries_count = 1,
-        .blocks_count = rounds->padded / LIMIT_BLOCK_ROWS,
-        .ret_distances = rounds->products + rounds->principal->rows_count * rounds->padded,
-    });
-}
-
-/* Some dimensions of all rows, in their order. */
-static void sum_rows(void *owner, size_t first, size_t count)
+static void multiply_columns(void *owner, size_t first, size_t count)
 {
     const struct rounds *rounds = owner;
-    const struct principal *principal = rounds->principal;
+    const size_t rows_count = rounds->principal->rows_count;
 
-    memset(rounds->sums + first * principal->count, 0,
-           count * principal->count * sizeof *rounds->sums);
-    for (size_t i = 0; i < principal->rows_count; i++) {
-        const float *row = principal->rows + i * principal->dim;
-        const float *products = rounds->products + i * rounds->padded;
-        for (size_t d = first; d < first + count; d++) {
-            double *sums = rounds->sums + d * principal->count;
-            float value = row[d] - rounds->mean[d];
-            for (size_t j = 0; j < principal->count; j++)
-                sums[j] += (double)(value * products[j]);
-        }
-    }
+    for (size_t d = first; d < first + count; d++)
+        multiply(rounds, rounds->columns + d * rows_count, rows_count, rounds->products,
+                 rounds->blocks, rounds->principal->dim, d);
 }
 
-static double column_dot(const double *sums, size_t a, size_t b, size_t dim, size_t count)
+static float *place_in(const struct rounds *rounds, size_t direction, size_t d)
 {
-    double sum = 0;
+    return rounds->blocks +
+           (direction / LIMIT_BLOCK_ROWS * rounds->principal->dim + d) * LIMIT_BLOCK_ROWS +
+           direction % LIMIT_BLOCK_ROWS;
+}
+
+static float length_of(const float *values, size_t dim)
+{
+    double square = 0;
 
     for (size_t d = 0; d < dim; d++)
-        sum += sums[d * count + a] * sums[d * count + b];
-    return sum;
+        square += (double)values[d] * (double)values[d];
+    return (float)sqrt(square);
 }
 
-/* Modified Gram-Schmidt, twice for each column. One that vanishes becomes a unit of its own. */
-static void make_orthonormal(double *sums, size_t dim, size_t count)
+/* The column less its parts along the first `count` directions. */
+static void take_away(const struct rounds *rounds, size_t count)
 {
-    for (size_t j = 0; j < count; j++) {
-        double length = sqrt(column_dot(sums, j, j, dim, count));
-        for (size_t again = 0; again < 3; again++) {
-            double before = length;
-            for (size_t i = 0; i < j; i++) {
-                double along = column_dot(sums, i, j, dim, count);
-                for (size_t d = 0; d < dim; d++)
-                    sums[d * count + j] -= along * sums[d * count + i];
-            }
-            length = sqrt(column_dot(sums, j, j, dim, count));
-            if (!(length > 1e-9 * before))
-                for (size_t d = 0; d < dim; d++)
-                    sums[d * count + j] = d == (j + again) % dim;
+    const size_t dim = rounds->principal->dim;
+    const size_t blocks_count = (count + LIMIT_BLOCK_ROWS - 1) / LIMIT_BLOCK_ROWS;
+
+    scan(rounds->column, rounds->blocks, dim, blocks_count, rounds->sums);
+    for (size_t i = count; i < blocks_count * LIMIT_BLOCK_ROWS; i++)
+        rounds->sums[i] = 0;
+    for (size_t block = 0; block < blocks_count; block++)
+        for (size_t d = 0; d < dim; d++) {
+            const float *values = place_in(rounds, block * LIMIT_BLOCK_ROWS, d);
+            const float *sums = rounds->sums + block * LIMIT_BLOCK_ROWS;
+            float along = 0;
+            for (size_t lane = 0; lane < LIMIT_BLOCK_ROWS; lane++)
+                along += values[lane] * sums[lane];
+            rounds->column[d] -= along;
         }
-        length = sqrt(column_dot(sums, j, j, dim, count));
-        for (size_t d = 0; d < dim; d++)
-            sums[d * count + j] /= length > 0 ? length : 1;
-    }
 }
 
-static void to_blocks(const struct rounds *rounds)
+/* Gram-Schmidt, twice, as once leaves rounding errors. A direction that the others span becomes
+ * one of the axes. */
+static void make_orthonormal(const struct rounds *rounds)
 {
-    const size_t dim = rounds->principal->dim, count = rounds->principal->count;
+    const size_t dim = rounds->principal->dim;
 
-    for (size_t j = 0; j < count; j++)
+    for (size_t j = 0; j < rounds->principal->count; j++) {
         for (size_t d = 0; d < dim; d++)
-            rounds->blocks[j / LIMIT_BLOCK_ROWS * LIMIT_BLOCK_ROWS * dim + d * LIMIT_BLOCK_ROWS +
-                           j % LIMIT_BLOCK_ROWS] = (float)rounds->sums[d * count + j];
+            rounds->column[d] = *place_in(rounds, j, d);
+        for (size_t tries = 0;; tries++) {
+            const float before = length_of(rounds->column, dim);
+            take_away(rounds, j);
+            const float after = length_of(rounds->column, dim);
+            take_away(rounds, j);
+            if (after > before * vanished || tries == dim)
+                break;
+            for (size_t d = 0; d < dim; d++)
+                rounds->column[d] = d == (j + tries) % dim;
+        }
+        const float length = length_of(rounds->column, dim);
+        for (size_t d = 0; d < dim; d++)
+            *place_in(rounds, j, d) = length > 0 ? rounds->column[d] / length : 0;
+    }
 }
 
 static void run(const struct rounds *rounds)
@@ -125,39 +139,58 @@ static void run(const struct rounds *rounds)
     struct prng prng;
 
     prng_init(&prng, principal->seed);
-    for (size_t i = 0; i < (size_t)principal->dim * principal->count; i++)
-        rounds->sums[i] = prng_normal(&prng);
-    for (int round = 0; round <= ROUNDS; round++) {
-        make_orthonormal(rounds->sums, principal->dim, principal->count);
-        to_blocks(rounds);
-        if (round == ROUNDS)
-            return;
-        multiply_mean(rounds);
-        parallel_for(principal->threads, principal->rows_count, ROWS_STEP, multiply_rows,
+    for (size_t j = 0; j < principal->count; j++)
+        for (size_t d = 0; d < principal->dim; d++)
+            *place_in(rounds, j, d) = (float)prng_normal(&prng);
+    make_orthonormal(rounds);
+    for (int round = 0; round < ROUNDS; round++) {
+        parallel_for(principal->threads, principal->rows_count, STEP, multiply_rows,
                      (void *)(uintptr_t)rounds);
-        parallel_for(principal->threads, principal->dim, DIMS_STEP, sum_rows,
+        parallel_for(principal->threads, principal->dim, STEP, multiply_columns,
                      (void *)(uintptr_t)rounds);
+        make_orthonormal(rounds);
     }
+}
+
+static void take_rows(const struct rounds *rounds, const float *mean)
+{
+    const struct principal *principal = rounds->principal;
+
+    for (size_t i = 0; i < principal->rows_count; i++)
+        for (size_t d = 0; d < principal->dim; d++) {
+            float value = principal->rows[i * principal->dim + d] - mean[d];
+            rounds->rows[i * principal->dim + d] = value;
+            rounds->columns[d * principal->rows_count + i] = value;
+        }
 }
 
 enum qn_status principal_directions(const struct principal *principal, const float *mean,
                                     float *ret_blocks, struct qn_error *error)
 {
+    const size_t values_count = principal->rows_count * principal->dim;
     const size_t padded =
         (principal->count + LIMIT_BLOCK_ROWS - 1) / LIMIT_BLOCK_ROWS * LIMIT_BLOCK_ROWS;
     struct rounds rounds = {
         .principal = principal,
-        .mean = mean,
-        .padded = padded,
+        .blocks_count = padded / LIMIT_BLOCK_ROWS,
+        .rows = malloc(values_count * sizeof(float)),
+        .columns = malloc(values_count * sizeof(float)),
         .blocks = ret_blocks,
-        .products = calloc((principal->rows_count + 1) * padded, sizeof(float)),
-        .sums = calloc((size_t)principal->dim * principal->count, sizeof(double)),
+        .products = malloc(principal->rows_count * padded * sizeof(float)),
+        .column = malloc(principal->dim * sizeof(float)),
+        .sums = malloc(padded * sizeof(float)),
     };
-    const bool is_short = rounds.products == NULL || rounds.sums == NULL;
+    const bool is_short = rounds.rows == NULL || rounds.columns == NULL ||
+                          rounds.products == NULL || rounds.column == NULL || rounds.sums == NULL;
 
-    if (!is_short)
+    if (!is_short) {
+        take_rows(&rounds, mean);
         run(&rounds);
+    }
+    free(rounds.rows);
+    free(rounds.columns);
     free(rounds.products);
+    free(rounds.column);
     free(rounds.sums);
     return is_short ? error_set(error, QN_STATUS_NO_MEMORY, "out of memory") : QN_STATUS_OK;
 }

@@ -5,10 +5,12 @@
 
 #include "qnode/types.h"
 
+enum { PRINCIPAL_MAX = 4095 };
+
 struct principal {
     const float *rows; /* rows_count x dim */
     size_t rows_count;
-    uint32_t dim, count; /* directions, at most dim */
+    uint32_t dim, count; /* directions: 1 to dim, at most PRINCIPAL_MAX */
     uint64_t seed;
     unsigned threads;
 };

@@ -5,6 +5,7 @@
 
 #include "base/doc.h"
 #include "segstore/format.h"
+#include "segstore/progress.h"
 
 enum qseg_kind {
     QSEG_TEXT,  /* const char * */
@@ -42,16 +43,19 @@ int qseg_fail(const struct qn_error *error);
 /* Tells wrong usage on stderr; returns 2. */
 int qseg_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Progress on stderr, at most 4 times a second, if it is a terminal; call with done == total last.
- */
+/* Progress on stderr, at most 4 times a second, if it is a terminal: the share that is done and the
+ * time that is left. */
 struct qseg_progress {
     const char *what;
-    uint64_t total, told_us;
+    uint64_t total, started_us, told_us;
     bool on_terminal, shown;
 };
 
 struct qseg_progress qseg_progress_start(const char *what, uint64_t total);
+/* Call with done == total last. */
 void qseg_progress_tell(struct qseg_progress *progress, uint64_t done);
+/* The same for work of several phases. */
+struct progress qseg_progress_phases(struct qseg_progress *progress);
 
 /* Metric by name, or a usage error (*ret_exit_code 2). */
 bool qseg_metric(const char *verb, const char *name, enum qn_metric *ret_metric,

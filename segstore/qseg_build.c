@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "segstore/manifest.h"
+#include "segstore/principal.h"
 #include "segstore/vectors.h"
 #include "segstore/writer.h"
 #include <errno.h>
@@ -19,12 +20,15 @@
 
 enum { BATCH_BYTES = 1 << 20 };
 
+#define PROJECTED_OPEN UINT64_MAX
+
 struct build {
     const char *input, *metric_name, *index, *out, *out_dir, *name;
     enum qn_metric metric;
     int64_t collection_id, partition_id, segment_id, first_key;
     uint64_t rows_per_segment, delete_generation, readable_version;
     uint64_t nlist, code_bits, degree, ef_construction, projected, seed, threads;
+    double recall;
     bool json;
 
     struct vectors vectors;
@@ -39,6 +43,7 @@ struct part {
     const char *path;
     struct segment_facts facts;
     uint64_t first_row;
+    struct choice choice;
 };
 
 static enum qn_status copy_rows(struct build *build, const struct part *part, struct writer *writer,
@@ -65,26 +70,44 @@ static enum qn_status copy_rows(struct build *build, const struct part *part, st
     return QN_STATUS_OK;
 }
 
-/* With an index the rows of a part are in memory, each once. */
-static enum qn_status build_indexed(struct build *build, struct part *part,
-                                    struct writer_file *file, struct qn_error *error)
+static enum index_kind kind_of(const char *name)
 {
-    const struct qseg_index index = {
-        .options = {.kind = strcmp(build->index, "ivf") == 0 ? INDEX_IVF : INDEX_GRAPH,
+    if (strcmp(name, "ivf") == 0)
+        return INDEX_IVF;
+    return strcmp(name, "graph") == 0 ? INDEX_GRAPH : INDEX_NONE;
+}
+
+static struct qseg_index index_of(struct build *build, const struct part *part)
+{
+    return (struct qseg_index){
+        .options = {.kind = kind_of(build->index),
                     .ivf = {.nlist = (uint32_t)build->nlist,
                             .code_bits = (uint32_t)build->code_bits},
                     .graph = {.degree = (uint32_t)build->degree,
                               .ef_construction = (uint32_t)build->ef_construction,
-                              .projected = (int64_t)build->projected},
+                              .projected = (uint32_t)build->projected},
+                    .progress = qseg_progress_phases(&build->progress),
                     .seed = build->seed,
                     .threads = build->threads > 0 ? (unsigned)build->threads : parallel_cores()},
         .vectors = &build->vectors,
         .input = build->input,
         .first_row = part->first_row,
-        .first_key = build->first_key,
-        .progress = &build->progress};
+        .first_key = build->first_key};
+}
 
-    return qseg_index_build(&index, &part->facts, writer_file_sink(file), error);
+/* What is left open by the options is chosen by the rows. */
+static enum qn_status settle_index(const struct build *build, struct part *part,
+                                   struct qseg_index *index, struct qn_error *error)
+{
+    const bool is_open = strcmp(build->index, "auto") == 0 ||
+                         (index->options.kind == INDEX_GRAPH && build->projected == PROJECTED_OPEN);
+
+    if (part->facts.rows_count == 0 || !is_open) {
+        part->choice.kind = part->facts.rows_count == 0 ? INDEX_NONE : index->options.kind;
+        return QN_STATUS_OK;
+    }
+    index->options.graph.projected = 0;
+    return qseg_index_choose(index, &part->facts, build->recall, &part->choice, error);
 }
 
 static enum qn_status build_flat(struct build *build, struct part *part, struct writer_file *file,
@@ -106,12 +129,16 @@ static enum qn_status build_flat(struct build *build, struct part *part, struct 
 /* Writes the file of one part; part->facts is complete after it. */
 static enum qn_status build_part(struct build *build, struct part *part, struct qn_error *error)
 {
+    struct qseg_index index = index_of(build, part);
     struct writer_file *file = NULL;
-    const bool is_flat = strcmp(build->index, "flat") == 0 || part->facts.rows_count == 0;
-    enum qn_status status = writer_file_open(part->path, &file, error);
+    enum qn_status status = settle_index(build, part, &index, error);
 
     if (status == QN_STATUS_OK)
-        status = (is_flat ? build_flat : build_indexed)(build, part, file, error);
+        status = writer_file_open(part->path, &file, error);
+    if (status == QN_STATUS_OK && part->choice.kind == INDEX_NONE)
+        status = build_flat(build, part, file, error);
+    else if (status == QN_STATUS_OK)
+        status = qseg_index_build(&index, &part->facts, writer_file_sink(file), error);
     if (status == QN_STATUS_OK)
         status = writer_file_commit(file, error);
     writer_file_free(file);
@@ -139,15 +166,19 @@ static void tell_part(const struct build *build, const struct part *part, struct
 
     hash_to_text(&part->facts.content_hash, hash);
     if (!build->json) {
-        (void)printf("%s: segment %" PRId64 ", %" PRIu64 " rows, %" PRIu64 " resident bytes, %s\n",
+        (void)printf("%s: segment %" PRId64 ", %" PRIu64 " rows, %s, %" PRIu64
+                     " resident bytes, %s\n",
                      part->path, part->facts.segment_id, part->facts.rows_count,
-                     part->facts.resident_bytes, hash);
+                     index_kind_name(part->choice.kind), part->facts.resident_bytes, hash);
         return;
     }
     struct doc *object = doc_object();
     doc_set_string(object, "path", part->path);
     doc_set_int(object, "segment_id", part->facts.segment_id);
     doc_set_int(object, "rows", (int64_t)part->facts.rows_count);
+    doc_set_string(object, "index", index_kind_name(part->choice.kind));
+    if (part->choice.intrinsic_dim > 0)
+        doc_set_number(object, "intrinsic_dim", part->choice.intrinsic_dim);
     doc_set_int(object, "resident_bytes", (int64_t)part->facts.resident_bytes);
     doc_set_string(object, "content_hash", hash);
     doc_append(told, object);
@@ -263,16 +294,16 @@ static int check_usage(struct build *build, size_t files_count)
         return qseg_usage(verb, "--code-bits: 4 or 8");
     if (build->nlist > IVF_LISTS_MAX)
         return qseg_usage(verb, "--nlist: at most %d", IVF_LISTS_MAX);
-    if (strcmp(build->index, "flat") == 0 || strcmp(build->index, "ivf") == 0 ||
-        strcmp(build->index, "graph") == 0)
-        return 0;
-    if (strcmp(build->index, "auto") != 0)
-        return qseg_usage(verb, "--index %s: flat or ivf", build->index);
-    struct qn_error error = {0};
-    (void)error_set(&error, QN_STATUS_UNSUPPORTED,
-                    "build: index %s is not supported by this version; flat and ivf are",
-                    build->index);
-    return qseg_fail(&error);
+    if (build->degree < 2 || build->degree > GRAPH_DEGREE_MAX)
+        return qseg_usage(verb, "--degree: 2 to %d", GRAPH_DEGREE_MAX);
+    if (build->ef_construction < 1 || build->ef_construction > GRAPH_EF_CONSTRUCTION_MAX)
+        return qseg_usage(verb, "--ef-construction: 1 to %d", GRAPH_EF_CONSTRUCTION_MAX);
+    if (build->projected != PROJECTED_OPEN && build->projected > PRINCIPAL_MAX)
+        return qseg_usage(verb, "--projected: at most %d", PRINCIPAL_MAX);
+    if (strcmp(build->index, "flat") != 0 && strcmp(build->index, "auto") != 0 &&
+        kind_of(build->index) == INDEX_NONE)
+        return qseg_usage(verb, "--index %s: flat, ivf, graph or auto", build->index);
+    return 0;
 }
 
 int qseg_build(int argc, char **argv)
@@ -281,21 +312,27 @@ int qseg_build(int argc, char **argv)
                           .collection_id = 1,
                           .segment_id = 1,
                           .readable_version = 1,
-                          .code_bits = 4};
+                          .code_bits = 4,
+                          .degree = GRAPH_DEGREE,
+                          .ef_construction = GRAPH_EF_CONSTRUCTION,
+                          .projected = PROJECTED_OPEN,
+                          .recall = 0.95};
     const struct qseg_option options[] = {
         {"--input", QSEG_TEXT, &build.input,
          "vectors: .fbin .u8bin .i8bin .f16bin .fvecs ... .npy"},
         {"--metric", QSEG_TEXT, &build.metric_name, "l2, ip or cosine (normalises the rows)"},
-        {"--index", QSEG_TEXT, &build.index, "flat (default): exact; ivf: lists of codes"},
+        {"--index", QSEG_TEXT, &build.index,
+         "flat (default), ivf, graph; auto: what suits the rows"},
+        {"--recall", QSEG_SHARE, &build.recall, "auto: that searches will want (default 0.95)"},
         {"--nlist", QSEG_COUNT, &build.nlist, "ivf: lists (default: by the number of rows)"},
         {"--code-bits", QSEG_COUNT, &build.code_bits, "ivf: of a row's code per dimension, 4 or 8"},
         {"--degree", QSEG_COUNT, &build.degree, "graph: links of a row (default 32)"},
         {"--ef-construction", QSEG_COUNT, &build.ef_construction,
-         "graph: candidates for them (default 100)"},
+         "graph: rows that are looked at for them (100)"},
         {"--projected", QSEG_COUNT, &build.projected,
-         "graph: principal directions of a code (0: all dimensions)"},
-        {"--seed", QSEG_COUNT, &build.seed, "ivf: of what is random (default 0)"},
-        {"--threads", QSEG_COUNT, &build.threads, "ivf: that build (default: all cores)"},
+         "graph: directions in a code (default: by the rows)"},
+        {"--seed", QSEG_COUNT, &build.seed, "of what is random in an index (default 0)"},
+        {"--threads", QSEG_COUNT, &build.threads, "that build an index (default: all cores)"},
         {"--collection", QSEG_ID, &build.collection_id, "collection id (default 1)"},
         {"--partition", QSEG_ID, &build.partition_id, "partition id (default 0)"},
         {"--segment", QSEG_ID, &build.segment_id, "(first) segment id (default 1)"},

@@ -22,6 +22,22 @@ static enum qn_status out_of_memory(const struct building *building, struct qn_e
                      building->index->input, building->facts->rows_count);
 }
 
+/* As the metric wants them; errors name the input and its row. */
+static enum qn_status read_prepared(const struct qseg_index *index,
+                                    const struct segment_facts *facts, uint64_t first, size_t count,
+                                    float *ret_rows, struct qn_error *error)
+{
+    struct qn_error reason = {0};
+    enum qn_status status = vectors_read(index->vectors, first, count, ret_rows, error);
+
+    for (size_t i = 0; i < count && status == QN_STATUS_OK; i++)
+        if (rows_prepare(facts->metric, facts->dim, ret_rows + i * facts->dim, &reason) !=
+            QN_STATUS_OK)
+            status = error_set(error, QN_STATUS_CORRUPT, "%s: row %" PRIu64 ": %s", index->input,
+                               first + i, reason.text);
+    return status;
+}
+
 static enum qn_status read_rows(struct building *building, struct qn_error *error)
 {
     const struct qseg_index *index = building->index;
@@ -30,24 +46,49 @@ static enum qn_status read_rows(struct building *building, struct qn_error *erro
     for (uint64_t done = 0; done < facts->rows_count;) {
         uint64_t rest = facts->rows_count - done;
         size_t count = rest < BATCH_ROWS ? rest : BATCH_ROWS;
-        float *rows = building->input.rows + done * facts->dim;
-        struct qn_error reason = {0};
-        enum qn_status status =
-            vectors_read(index->vectors, index->first_row + done, count, rows, error);
+        enum qn_status status = read_prepared(index, facts, index->first_row + done, count,
+                                              building->input.rows + done * facts->dim, error);
         if (status != QN_STATUS_OK)
             return status;
-        for (size_t i = 0; i < count; i++)
-            if (rows_prepare(facts->metric, facts->dim, rows + i * facts->dim, &reason) !=
-                QN_STATUS_OK)
-                return error_set(error, QN_STATUS_CORRUPT, "%s: row %" PRIu64 ": %s", index->input,
-                                 index->first_row + done + i, reason.text);
         for (size_t i = 0; i < count; i++)
             building->input.keys[done + i] =
                 index->first_key + (int64_t)(index->first_row + done + i);
         done += count;
-        qseg_progress_tell(index->progress, index->first_row + done);
+        progress_tell(&index->options.progress, "read", done, facts->rows_count);
     }
     return QN_STATUS_OK;
+}
+
+enum qn_status qseg_index_choose(struct qseg_index *index, const struct segment_facts *facts,
+                                 double recall, struct choice *ret_choice, struct qn_error *error)
+{
+    const uint64_t rows_count = facts->rows_count;
+    const size_t count = rows_count < CHOOSE_ROWS ? (size_t)rows_count : CHOOSE_ROWS;
+    enum qn_status status = QN_STATUS_OK;
+
+    *ret_choice = (struct choice){.kind = index->options.kind};
+    if (choose_is_flat(rows_count, facts->dim))
+        return QN_STATUS_OK;
+    float *sample = malloc(count * facts->dim * sizeof *sample);
+    if (sample == NULL)
+        return error_set(error, QN_STATUS_NO_MEMORY, "%s: out of memory", index->input);
+    for (size_t i = 0; i < count && status == QN_STATUS_OK; i++)
+        status = read_prepared(index, facts, index->first_row + i * rows_count / count, 1,
+                               sample + i * facts->dim, error);
+    const struct choose_input input = {.metric = facts->metric,
+                                       .dim = facts->dim,
+                                       .rows_count = rows_count,
+                                       .sample = sample,
+                                       .sample_count = count,
+                                       .recall = (float)recall,
+                                       .seed = index->options.seed,
+                                       .threads = index->options.threads};
+    if (status == QN_STATUS_OK)
+        status = choose_index(&input, index->options.kind, ret_choice, error);
+    free(sample);
+    index->options.kind = ret_choice->kind;
+    index->options.graph.projected = ret_choice->projected;
+    return status;
 }
 
 static enum qn_status write_rows(struct building *building, struct writer_sink sink,

@@ -3,6 +3,7 @@
 #ifndef SEGSTORE_QSEG_INDEX_H
 #define SEGSTORE_QSEG_INDEX_H
 
+#include "segstore/choose.h"
 #include "segstore/index_build.h"
 #include "segstore/qseg.h"
 #include "segstore/vectors.h"
@@ -14,9 +15,12 @@ struct qseg_index {
     const char *input; /* its path, for errors */
     uint64_t first_row;
     int64_t first_key; /* of the input's row 0 */
-    struct qseg_progress *progress;
 };
 
+/* What suits the rows: sets options.kind, and what a graph's codes tell of. Needs options.kind:
+ * INDEX_NONE if any will do; may stay so. recall: that searches will want. */
+enum qn_status qseg_index_choose(struct qseg_index *index, const struct segment_facts *facts,
+                                 double recall, struct choice *ret_choice, struct qn_error *error);
 /* facts: rows_count > 0, dim, metric, ids; complete afterwards. */
 enum qn_status qseg_index_build(const struct qseg_index *index, struct segment_facts *facts,
                                 struct writer_sink sink, struct qn_error *error);

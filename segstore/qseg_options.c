@@ -159,12 +159,30 @@ void qseg_progress_tell(struct qseg_progress *progress, uint64_t done)
         (void)fputs("\r\033[K", stderr);
     if (done == progress->total)
         return;
-    if (progress->told_us == 0)
-        progress->told_us = now_us; /* short work shows nothing */
+    if (progress->told_us == 0) /* short work shows nothing */
+        progress->told_us = progress->started_us = now_us;
     if (now_us - progress->told_us < 250000)
         return;
     progress->told_us = now_us;
     progress->shown = true;
-    (void)fprintf(stderr, "\r%s: %3.0f %%", progress->what,
-                  100.0 * (double)done / (double)progress->total);
+    double seconds = (double)(now_us - progress->started_us) / 1e6;
+    (void)fprintf(stderr, "\r\033[K%s: %3.0f %%, %.0f s left", progress->what,
+                  100.0 * (double)done / (double)progress->total,
+                  done > 0 ? seconds * (double)(progress->total - done) / (double)done : 0);
+}
+
+static void tell_phase(void *owner, const char *what, uint64_t done, uint64_t total)
+{
+    struct qseg_progress *progress = owner;
+
+    if (strcmp(what, progress->what) != 0) {
+        qseg_progress_tell(progress, progress->total);
+        *progress = qseg_progress_start(what, total);
+    }
+    qseg_progress_tell(progress, done);
+}
+
+struct progress qseg_progress_phases(struct qseg_progress *progress)
+{
+    return (struct progress){.tell = tell_phase, .owner = progress};
 }
