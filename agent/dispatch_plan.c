@@ -29,6 +29,7 @@ struct search_options dispatch_options(const struct search_job *job)
     return (struct search_options){.k = job->k,
                                    .recall = request->recall > 0 ? request->recall : recall_default,
                                    .nprobe = request->nprobe,
+                                   .ef = request->ef,
                                    .refine = request->refine};
 }
 

@@ -17,6 +17,7 @@ enum letter {
     LETTER_CONNECTIONS,
     LETTER_DEADLINE,
     LETTER_DST,
+    LETTER_EF,
     LETTER_JSON,
     LETTER_K,
     LETTER_MAX_SECONDS,
@@ -42,6 +43,7 @@ static const struct option names[] = {
     {"connections", required_argument, NULL, LETTER_CONNECTIONS},
     {"deadline-ms", required_argument, NULL, LETTER_DEADLINE},
     {"dst", required_argument, NULL, LETTER_DST},
+    {"ef", required_argument, NULL, LETTER_EF},
     {"k", required_argument, NULL, LETTER_K},
     {"max-seconds", required_argument, NULL, LETTER_MAX_SECONDS},
     {"min-overlap", required_argument, NULL, LETTER_MIN_OVERLAP},
@@ -100,6 +102,8 @@ static bool parse_load_number(int letter, struct bench_options *options)
         return parse_u32(LOAD_CLIENTS_MAX, &load->handles_count);
     case LETTER_DEADLINE:
         return parse_u32(LIMIT_SEARCH_MS_MAX, &load->deadline_ms);
+    case LETTER_EF:
+        return parse_u32(LIMIT_EF_MAX, &load->ef);
     case LETTER_K:
         return parse_u32(LIMIT_K_MAX, &load->k);
     case LETTER_NPROBE:

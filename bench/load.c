@@ -125,6 +125,7 @@ static void *worker_run(void *owner)
                                         .deadline_ms = options->deadline_ms,
                                         .recall = options->recall,
                                         .nprobe = options->nprobe,
+                                        .ef = options->ef,
                                         .refine = options->refine};
 
     while (!atomic_load_explicit(&worker->load->stopping, memory_order_relaxed))

@@ -28,7 +28,7 @@ struct load_options {
     uint32_t clients_count, handles_count; /* threads; client handles (connections) they share */
     uint32_t nq, k, deadline_ms;
     float recall; /* 0: the default */
-    uint32_t nprobe, refine;
+    uint32_t nprobe, ef, refine;
 };
 
 /* searches = complete + partial + unknown + failed. */

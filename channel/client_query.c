@@ -5,6 +5,7 @@
  * and what a spin saves here it takes from the search there. */
 #include "channel/client.h"
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/finite.h"
 #include "channel/client_search.h"
@@ -59,22 +60,32 @@ static enum qn_status check_sizes(const struct qn_search_request *asked, struct 
     return QN_STATUS_OK;
 }
 
+static enum qn_status check_effort(const struct qn_search_request *asked, struct qn_error *error)
+{
+    const struct {
+        const char *name;
+        uint32_t count, max;
+    } counts[] = {{"nprobe", asked->nprobe, LIMIT_NPROBE_MAX},
+                  {"ef", asked->ef, LIMIT_EF_MAX},
+                  {"refine", asked->refine, LIMIT_REFINE_MAX}};
+
+    if (!(asked->recall >= 0 && asked->recall <= 1))
+        return error_set(error, QN_STATUS_INVALID, "search: recall is %g, 0 to 1 wanted",
+                         (double)asked->recall);
+    for (size_t i = 0; i < COUNT_OF(counts); i++)
+        if (counts[i].count > counts[i].max)
+            return error_set(error, QN_STATUS_INVALID, "search: %s is %u, at most %u wanted",
+                             counts[i].name, counts[i].count, counts[i].max);
+    return QN_STATUS_OK;
+}
+
 static enum qn_status check_request(const struct qn_search_request *asked, struct qn_error *error)
 {
-    enum qn_status status = check_sizes(asked, error);
-
-    if (status != QN_STATUS_OK)
-        return status;
+    if (check_sizes(asked, error) != QN_STATUS_OK || check_effort(asked, error) != QN_STATUS_OK)
+        return QN_STATUS_INVALID;
     if (asked->deadline_ms > LIMIT_SEARCH_MS_MAX)
         return error_set(error, QN_STATUS_INVALID, "search: deadline_ms is %u, at most %d wanted",
                          asked->deadline_ms, LIMIT_SEARCH_MS_MAX);
-    if (!(asked->recall >= 0 && asked->recall <= 1) || asked->nprobe > LIMIT_NPROBE_MAX ||
-        asked->refine > LIMIT_REFINE_MAX)
-        return error_set(error, QN_STATUS_INVALID,
-                         "search: recall is %g, nprobe %u, refine %u; 0 to 1, at most %d, at most "
-                         "%d wanted",
-                         (double)asked->recall, asked->nprobe, asked->refine, LIMIT_NPROBE_MAX,
-                         LIMIT_REFINE_MAX);
     if (asked->copy_policy != QN_COPY_POLICY_ALL && asked->copy_policy != QN_COPY_POLICY_ONE)
         return error_set(error, QN_STATUS_INVALID, "search: copy_policy is %d",
                          (int)asked->copy_policy);

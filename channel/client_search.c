@@ -295,6 +295,7 @@ bool client_search_next(struct client_search *search, struct client_search_actio
                                                       .deadline_ms = agent_deadline_ms(search),
                                                       .recall = search->asked.recall,
                                                       .nprobe = search->asked.nprobe,
+                                                      .ef = search->asked.ef,
                                                       .refine = search->asked.refine};
         return true;
     }

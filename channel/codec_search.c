@@ -25,6 +25,7 @@ static void search_request_decode(struct codec *codec, const wire_search_request
     CODEC_COPY(deadline_ms);
     CODEC_COPY(recall);
     CODEC_COPY(nprobe);
+    CODEC_COPY(ef);
     CODEC_COPY(refine);
     to->segments_count = from->n_segment_ids;
     to->metric = (enum qn_metric)from->metric;
@@ -47,6 +48,7 @@ static void search_request_encode(struct codec *codec, const struct search_reque
     CODEC_COPY(deadline_ms);
     CODEC_COPY(recall);
     CODEC_COPY(nprobe);
+    CODEC_COPY(ef);
     CODEC_COPY(refine);
     to->segment_ids = (int64_t *)from->segment_ids;
     to->n_segment_ids = from->segments_count;
@@ -66,6 +68,7 @@ static void search_request_check(struct codec *codec, const struct search_reques
                       QN_METRIC_COSINE);
     codec_check_range(codec, "deadline_ms", request->deadline_ms, 0, LIMIT_SEARCH_MS_MAX);
     codec_check_range(codec, "nprobe", request->nprobe, 0, LIMIT_NPROBE_MAX);
+    codec_check_range(codec, "ef", request->ef, 0, LIMIT_EF_MAX);
     codec_check_range(codec, "refine", request->refine, 0, LIMIT_REFINE_MAX);
     if (!(request->recall >= 0 && request->recall <= 1))
         codec_fail(codec, "recall", "%g, 0 to 1 wanted", (double)request->recall);

@@ -144,7 +144,7 @@ struct search_request {
     size_t segments_count;
     uint32_t deadline_ms;
     float recall;
-    uint32_t nprobe, refine;
+    uint32_t nprobe, ef, refine;
 };
 
 struct refusal {

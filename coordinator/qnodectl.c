@@ -56,12 +56,16 @@ static const struct verb verbs[] = {
      "  qnodectl moves\n"},
     {"search", 0, ctl_search, ctl_search_check,
      "qnodectl search --collection C --query F.fbin --k K [--limit-queries N]\n"
-     "                [--deadline-ms N] [--recall R]",
+     "                [--deadline-ms N] [--recall R] [--nprobe N] [--ef N]\n"
+     "                [--refine N]",
      "Searches and prints the hits and the verdict. COMPLETE: every readable segment\n"
      "was searched. PARTIAL: the missing ones are listed, each with its reason, and\n"
      "the exit code is 1. --recall: of segments with an index, the share of the true\n"
-     "neighbours that is wanted (default 0.95; 1: an exact search).\n",
-     "  qnodectl search --collection words --query q.fbin --k 10 --limit-queries 5\n"},
+     "neighbours that is wanted (default 0.95; 1: an exact search). Instead, of an ivf\n"
+     "--nprobe, the lists to look at, of a graph --ef, the rows that its walk keeps;\n"
+     "with either --refine, the candidates that are computed exactly (at least k).\n",
+     "  qnodectl search --collection words --query q.fbin --k 10 --limit-queries 5\n"
+     "  qnodectl search --collection words --query q.fbin --k 10 --ef 64 --refine 40\n"},
     {"topics create", 0, ctl_topics_create, NULL,
      "qnodectl topics create [--partitions P] [--replication R]",
      "Makes the topics that a cluster needs on Kafka, once, before its first program\n"

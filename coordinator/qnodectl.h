@@ -23,7 +23,8 @@ struct ctl_arguments {
     struct ctl_ids nodes, segments, dst;
     int64_t src, node;
     uint32_t count, for_s; /* 0: no end */
-    float recall;          /* 0: not given */
+    float recall;          /* 0: not given; as the next */
+    uint32_t nprobe, ef, refine;
     uint32_t k, deadline_ms, limit_queries, timeout_s, partitions, replication;
     char **words; /* what is not an option, verb included */
     size_t words_count;

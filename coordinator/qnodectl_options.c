@@ -19,6 +19,7 @@ enum option_letter {
     OPTION_COUNT,
     OPTION_DEADLINE,
     OPTION_DST,
+    OPTION_EF,
     OPTION_FOR,
     OPTION_HELP,
     OPTION_K,
@@ -26,9 +27,11 @@ enum option_letter {
     OPTION_LIMIT,
     OPTION_NODE,
     OPTION_NODES,
+    OPTION_NPROBE,
     OPTION_PARTITIONS,
     OPTION_QUERY,
     OPTION_RECALL,
+    OPTION_REFINE,
     OPTION_REPLICATION,
     OPTION_SEGMENTS,
     OPTION_SRC,
@@ -44,6 +47,7 @@ static const struct option options[] = {
     {"count", required_argument, NULL, OPTION_COUNT},
     {"deadline-ms", required_argument, NULL, OPTION_DEADLINE},
     {"dst", required_argument, NULL, OPTION_DST},
+    {"ef", required_argument, NULL, OPTION_EF},
     {"for", required_argument, NULL, OPTION_FOR},
     {"help", no_argument, NULL, OPTION_HELP},
     {"k", required_argument, NULL, OPTION_K},
@@ -51,10 +55,12 @@ static const struct option options[] = {
     {"limit-queries", required_argument, NULL, OPTION_LIMIT},
     {"node", required_argument, NULL, OPTION_NODE},
     {"nodes", required_argument, NULL, OPTION_NODES},
+    {"nprobe", required_argument, NULL, OPTION_NPROBE},
     {"output", required_argument, NULL, 'o'},
     {"partitions", required_argument, NULL, OPTION_PARTITIONS},
     {"query", required_argument, NULL, OPTION_QUERY},
     {"recall", required_argument, NULL, OPTION_RECALL},
+    {"refine", required_argument, NULL, OPTION_REFINE},
     {"replication", required_argument, NULL, OPTION_REPLICATION},
     {"segments", required_argument, NULL, OPTION_SEGMENTS},
     {"src", required_argument, NULL, OPTION_SRC},
@@ -97,6 +103,8 @@ static int64_t number_max(int letter)
         return UINT32_MAX;
     case OPTION_DEADLINE:
         return LIMIT_SEARCH_MS_MAX;
+    case OPTION_EF:
+        return LIMIT_EF_MAX;
     case OPTION_FOR:
     case OPTION_TIMEOUT:
         return 86400;
@@ -105,8 +113,12 @@ static int64_t number_max(int letter)
     case OPTION_NODE:
     case OPTION_SRC:
         return INT64_MAX;
+    case OPTION_NPROBE:
+        return LIMIT_NPROBE_MAX;
     case OPTION_PARTITIONS:
         return KAFKA_PARTITIONS_MAX;
+    case OPTION_REFINE:
+        return LIMIT_REFINE_MAX;
     case OPTION_REPLICATION:
         return INT16_MAX;
     default:
@@ -161,6 +173,31 @@ static bool parse_text(const char *text, const char **ret_text)
     return *text != '\0';
 }
 
+/* Of the verb search alone; false for other letters too. */
+static bool parse_search_option(int letter, struct ctl_arguments *arguments)
+{
+    switch (letter) {
+    case OPTION_DEADLINE:
+        return parse_u32(optarg, letter, &arguments->deadline_ms);
+    case OPTION_EF:
+        return parse_u32(optarg, letter, &arguments->ef);
+    case OPTION_K:
+        return parse_u32(optarg, letter, &arguments->k);
+    case OPTION_LIMIT:
+        return parse_u32(optarg, letter, &arguments->limit_queries);
+    case OPTION_NPROBE:
+        return parse_u32(optarg, letter, &arguments->nprobe);
+    case OPTION_QUERY:
+        return parse_text(optarg, &arguments->query);
+    case OPTION_RECALL:
+        return parse_share(optarg, &arguments->recall);
+    case OPTION_REFINE:
+        return parse_u32(optarg, letter, &arguments->refine);
+    default:
+        return false;
+    }
+}
+
 static bool parse_option(int letter, struct ctl_arguments *arguments)
 {
     switch (letter) {
@@ -172,28 +209,18 @@ static bool parse_option(int letter, struct ctl_arguments *arguments)
         return parse_text(optarg, &arguments->collection);
     case OPTION_COUNT:
         return parse_u32(optarg, letter, &arguments->count);
-    case OPTION_DEADLINE:
-        return parse_u32(optarg, letter, &arguments->deadline_ms);
     case OPTION_DST:
         return parse_ids(optarg, &arguments->dst);
     case OPTION_FOR:
         return parse_u32(optarg, letter, &arguments->for_s);
-    case OPTION_K:
-        return parse_u32(optarg, letter, &arguments->k);
     case OPTION_KIND:
         return parse_text(optarg, &arguments->kinds);
-    case OPTION_LIMIT:
-        return parse_u32(optarg, letter, &arguments->limit_queries);
     case OPTION_NODE:
         return parse_number(optarg, 1, number_max(letter), &arguments->node);
     case OPTION_NODES:
         return parse_ids(optarg, &arguments->nodes);
     case OPTION_PARTITIONS:
         return parse_u32(optarg, letter, &arguments->partitions);
-    case OPTION_QUERY:
-        return parse_text(optarg, &arguments->query);
-    case OPTION_RECALL:
-        return parse_share(optarg, &arguments->recall);
     case OPTION_REPLICATION:
         return parse_u32(optarg, letter, &arguments->replication);
     case OPTION_SEGMENTS:
@@ -208,7 +235,7 @@ static bool parse_option(int letter, struct ctl_arguments *arguments)
     case 'o':
         return parse_output(optarg, &arguments->json);
     default:
-        return false;
+        return parse_search_option(letter, arguments);
     }
 }
 

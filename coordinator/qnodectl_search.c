@@ -195,8 +195,12 @@ int ctl_search_check(const struct ctl_arguments *arguments)
 int ctl_search(struct ctl *ctl)
 {
     const struct ctl_arguments *arguments = ctl->arguments;
-    struct qn_search_request request = {
-        .k = arguments->k, .deadline_ms = arguments->deadline_ms, .recall = arguments->recall};
+    struct qn_search_request request = {.k = arguments->k,
+                                        .deadline_ms = arguments->deadline_ms,
+                                        .recall = arguments->recall,
+                                        .nprobe = arguments->nprobe,
+                                        .ef = arguments->ef,
+                                        .refine = arguments->refine};
     struct qn_error error = {0};
     float *values = NULL;
 

@@ -61,6 +61,10 @@ expect 2 "topics list has no option --wait" qnodectl topics list --wait
 expect 2 "no value for --replication: want a number from 1 to 32767" qnodectl topics create \
   --replication 99999999999
 expect 2 "x is no value for -o: want table or json" qnodectl nodes -o x
+expect 2 "65537 is no value for --ef: want a number from 1 to 65536" qnodectl search --ef 65537
+expect 2 "0 is no value for --nprobe: want a number from 1 to 1048576" qnodectl search --nprobe 0
+expect 2 "x is no value for --refine: want a number from 1 to 65536" qnodectl search --refine x
+expect 2 "65537 is no value for --ef" qnode-bench search --ef 65537
 expect 2 "qcoordd: --bus is required" qcoordd
 expect 2 "--state is required" qcoordd --bus nats://127.0.0.1:1
 expect 2 "unknown option --statt" qcoordd --statt x

@@ -161,17 +161,18 @@ class Cluster:
         return self.ctl("search", "--collection", self.collection, "--query",
                         self.folder / "query.fbin", "--k", 5, "--limit-queries", 1, code=code)
 
-    def searches(self, clients=2):
-        """Clients that search without pause until .done(), which returns the totals."""
-        return Searches(self, clients)
+    def searches(self, *more, clients=2):
+        """Clients that search without pause until .done(), which returns the totals; more: options
+        of qnode-bench search."""
+        return Searches(self, clients, more)
 
 
 class Searches:
-    def __init__(self, cluster, clients):
+    def __init__(self, cluster, clients, more):
         self.process = subprocess.Popen(
             [str(BIN / "qnode-bench"), "search", "--bus", cluster.url, "--cluster", "e2e",
              "--collection", str(cluster.collection), "--query", str(cluster.folder / "query.fbin"),
-             "--clients", str(clients), "--seconds", "300", "--k", "5", "--json"],
+             "--clients", str(clients), "--seconds", "300", "--k", "5", "--json", *map(str, more)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
 
     def done(self):

@@ -258,6 +258,7 @@ static const struct {
                          .deadline_ms = 5000,
                          .recall = 0.875F,
                          .nprobe = 7,
+                         .ef = 200,
                          .refine = 300}}},
     {"search_answer",
      {.kind = MESSAGE_SEARCH_ANSWER,

@@ -6,7 +6,7 @@
 
 #include "channel/message.h"
 
-enum { SAMPLES_KINDS = 18, SAMPLES_COUNT = SAMPLES_KINDS + 13 };
+enum { SAMPLES_KINDS = 18, SAMPLES_COUNT = SAMPLES_KINDS + 14 };
 
 /* index < SAMPLES_COUNT; points to constants. */
 struct message samples_at(size_t index);

@@ -32,6 +32,8 @@ static const struct segment_release ceased[] = {
     {.segment_id = 8, .epoch = {5, 40}, .ground = GROUND_CEASED, .since = {5, 44}},
 };
 
+static const float queries[] = {1.5f, -2.25f, 0.0f, 3.0e-38f, 1.0e38f, -0.5f};
+static const int64_t ids[] = {7, 8, -9};
 static const uint8_t covered[] = {0x05};
 static const struct qn_epoch epochs[] = {{5, 42}, {0, 0}};
 static const struct refusal moved = {.index = 1, .status = QN_STATUS_MOVED, .moved_to = 3};
@@ -60,6 +62,20 @@ static const struct {
                       .has_copies = true,
                       .pages = 1,
                       .kernels = "scalar"}}},
+    {"search_request_ivf",
+     {.kind = MESSAGE_SEARCH_REQUEST,
+      .search_request = {.collection_id = 100,
+                         .k = 10,
+                         .nq = 2,
+                         .dim = 3,
+                         .metric = QN_METRIC_L2,
+                         .queries = queries,
+                         .segment_ids = ids,
+                         .segments_count = COUNT_OF(ids),
+                         .deadline_ms = 5000,
+                         .recall = 0.875F,
+                         .nprobe = 7,
+                         .refine = 300}}},
     {"search_answer_first_part",
      {.kind = MESSAGE_SEARCH_ANSWER,
       .search_answer = {.parts = 2,

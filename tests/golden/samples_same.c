@@ -107,8 +107,8 @@ static void same_search_request(const struct search_request *a, const struct sea
     assert_int_equal((uintptr_t)b->queries % 16, 0);
     assert_memory_equal(a->queries, b->queries, a->nq * a->dim * sizeof *a->queries);
     SAME_ARRAY(segment_ids, segments_count);
-    SAME(deadline_ms);
-    assert_true(a->recall == b->recall && a->nprobe == b->nprobe && a->refine == b->refine);
+    assert_true(a->deadline_ms == b->deadline_ms && a->recall == b->recall);
+    assert_true(a->nprobe == b->nprobe && a->ef == b->ef && a->refine == b->refine);
 }
 
 static void same_refusal(const struct refusal *a, const struct refusal *b)

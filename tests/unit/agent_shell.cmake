@@ -3,6 +3,7 @@ add_library(agent_shell_world STATIC unit/agent_shell_world.c unit/agent_shell_w
 target_link_libraries(agent_shell_world PUBLIC agent PRIVATE cmocka)
 
 qnode_test(agent_memory_test unit/agent_memory_test.c LIBS agent)
+qnode_test(agent_plan_test unit/agent_plan_test.c LIBS agent)
 qnode_test(agent_reduce_test unit/agent_reduce_test.c LIBS agent)
 qnode_test(agent_shell_config_test unit/agent_shell_config_test.c LIBS agent)
 qnode_test(agent_shell_life_test unit/agent_shell_life_test.c LIBS agent_shell_world)

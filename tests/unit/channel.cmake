@@ -1,8 +1,8 @@
 # The wire: codec, golden bytes, subjects; the contract of the transports.
 set(GOLDEN golden/codec_bench.c golden/samples.c golden/samples_forms.c
   golden/samples_same.c)
-foreach(name channel_bounds channel_codec channel_golden channel_limits
-  channel_paging)
+foreach(name channel_bounds channel_codec channel_effort channel_golden
+  channel_limits channel_paging)
   qnode_test(${name}_test unit/${name}_test.c ${GOLDEN} LIBS channel)
 endforeach()
 target_compile_definitions(channel_golden_test PRIVATE

@@ -243,7 +243,7 @@ static const struct breach breaches[] = {
     {"search_request.segment_ids: 0, 1 to 4096 wanted", MESSAGE_SEARCH_REQUEST, no_segments},
     {"search_request.queries: a value is not finite", MESSAGE_SEARCH_REQUEST, not_a_number},
     {"search_request.queries: a value is not finite", MESSAGE_SEARCH_REQUEST, infinite},
-    {"message: 1048706 bytes, at most 1048576 wanted", MESSAGE_SEARCH_REQUEST, large_message},
+    {"message: 1048709 bytes, at most 1048576 wanted", MESSAGE_SEARCH_REQUEST, large_message},
     {"search_answer.part: 2, 0 to 1 wanted", MESSAGE_SEARCH_ANSWER, part_beyond},
     {"search_answer.parts: 0, 1 to 1024 wanted", MESSAGE_SEARCH_ANSWER, no_parts},
     {"search_answer.epochs: 1, but 2 covered", MESSAGE_SEARCH_ANSWER, epochs_missing},

@@ -112,6 +112,9 @@ SET(k_times_nq, m->search_request.dim = 1; m->search_request.k = LIMIT_K_MAX;
 FIELD(metric, search_request.metric, (enum qn_metric)n)
 FIELD(deadline, search_request.deadline_ms, SHORT(n))
 LIST(segment_ids, search_request, segment_ids, segments_count, (const int64_t *)(const void *)zeros)
+FIELD(nprobe, search_request.nprobe, SHORT(n))
+FIELD(ef, search_request.ef, SHORT(n))
+FIELD(refine, search_request.refine, SHORT(n))
 
 FIELD(answer_status, search_answer.status, (enum qn_status)n)
 SET(parts, m->search_answer.part = 0; m->search_answer.parts = SHORT(n);)
@@ -232,6 +235,9 @@ static const struct {
     BOUND(SEARCH_REQUEST, 0, 3, metric),
     BOUND(SEARCH_REQUEST, 0, 60000, deadline),
     BOUND(SEARCH_REQUEST, 1, SEGMENTS, segment_ids),
+    BOUND(SEARCH_REQUEST, 0, 1048576, nprobe),
+    BOUND(SEARCH_REQUEST, 0, 65536, ef),
+    BOUND(SEARCH_REQUEST, 0, 65536, refine),
 
     BOUND(SEARCH_ANSWER, 0, STATUSES, answer_status),
     BOUND(SEARCH_ANSWER, 1, 1024, parts),

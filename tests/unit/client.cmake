@@ -1,4 +1,5 @@
 # The client library: one search as a step function, and the handle around it on the inproc bus.
+qnode_test(client_arguments_test unit/client_arguments_test.c unit/client_world.c LIBS channel)
 qnode_test(client_bus_test unit/client_bus_test.c unit/client_world.c LIBS channel)
 qnode_test(client_coord_test unit/client_coord_test.c LIBS channel)
 qnode_test(client_random_test unit/client_random_test.c LIBS channel)

@@ -155,6 +155,31 @@ static void readable_version_change_starts_again_and_mixes_nothing(void **state)
     scene_done(&s);
 }
 
+static void each_agent_is_told_how_well_to_search(void **state)
+{
+    struct client_search_action action;
+
+    SCENE(s);
+    s.request.recall = 0.5F;
+    s.request.nprobe = 7;
+    s.request.ef = 200;
+    s.request.refine = 300;
+    copy(&s, 1, 70, "");
+    copy(&s, 2, 80, "");
+    scene_start(&s);
+    for (int i = 0; i < 2; i++) {
+        assert_true(client_search_next(s.search, &action));
+        assert_int_equal(action.kind, CLIENT_SEARCH_SEND);
+        assert_true(action.request.recall == 0.5F);
+        assert_int_equal(action.request.nprobe, 7);
+        assert_int_equal(action.request.ef, 200);
+        assert_int_equal(action.request.refine, 300);
+        answers(&s, action.request_id, covers(1));
+    }
+    ends_with(&s, QN_VERDICT_COMPLETE, "");
+    scene_done(&s);
+}
+
 static void an_older_view_is_ignored(void **state)
 {
     SCENE(s);
@@ -206,6 +231,7 @@ int main(void)
         cmocka_unit_test(in_an_overlap_policy_one_asks_one),
         cmocka_unit_test(one_replica_is_preferred),
         cmocka_unit_test(readable_version_change_starts_again_and_mixes_nothing),
+        cmocka_unit_test(each_agent_is_told_how_well_to_search),
         cmocka_unit_test(an_older_view_is_ignored),
         cmocka_unit_test(an_empty_view_is_complete),
         cmocka_unit_test(only_the_wanted_partitions_are_searched),

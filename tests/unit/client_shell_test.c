@@ -311,49 +311,6 @@ static void a_forked_child_is_told_at_once_and_the_parent_goes_on(void **state)
     world_close(&world);
 }
 
-static void a_wrong_argument_is_named(void **state)
-{
-    float queries[2] = {0};
-    const struct qn_search_request good = {
-        .collection_id = WORLD_COLLECTION, .queries = queries, .nq = 1, .dim = 2, .k = 3};
-    struct qn_search_request bad;
-    struct qn_search_result result;
-    struct qn_error error;
-    struct world world;
-
-    (void)state;
-    world_open(&world, "wrong");
-    struct qn_client *client = world_client(&world);
-    const struct {
-        uint32_t nq, dim, k, deadline_ms;
-        const char *names;
-    } cases[] = {
-        {0, 2, 3, 0, "nq"},           {2000, 2, 3, 0, "nq"},         {1, 0, 3, 0, "dim"},
-        {1, 2, 0, 0, "k is"},         {1, 2, 20000, 0, "k is"},      {100, 2, 1000, 0, "nq x k"},
-        {1, 2, 3, 70000, "deadline"}, {1000, 960, 3, 0, "nq x dim"}, {1, 3, 3, 0, "dim is 3"},
-    };
-    float large[3] = {0};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        bad = good;
-        bad.queries = large;
-        bad.nq = cases[i].nq;
-        bad.dim = cases[i].dim;
-        bad.k = cases[i].k;
-        bad.deadline_ms = cases[i].deadline_ms;
-        assert_int_equal(qn_search(client, &bad, &result, &error), QN_STATUS_INVALID);
-        assert_non_null(strstr(error.text, cases[i].names));
-    }
-    queries[1] = (float)strtod("nan", NULL);
-    assert_int_equal(qn_search(client, &good, &result, &error), QN_STATUS_INVALID);
-    assert_non_null(strstr(error.text, "finite"));
-    struct qn_client_options options = {.url = world.url, .cluster = "a.b"};
-    assert_int_equal(qn_client_open(&options, &client, &error), QN_STATUS_INVALID);
-    assert_non_null(strstr(error.text, "cluster \"a.b\""));
-    qn_client_close(client);
-    qn_client_close(NULL);
-    world_close(&world);
-}
-
 static void a_full_client_is_busy(void **state)
 {
     static struct client_call *taken[CLIENT_CALLS_SLOTS];
@@ -387,7 +344,6 @@ int main(void)
         cmocka_unit_test(a_collection_that_the_coordinator_lacks_is_unknown_at_once),
         cmocka_unit_test(a_lost_node_is_named),
         cmocka_unit_test(a_forked_child_is_told_at_once_and_the_parent_goes_on),
-        cmocka_unit_test(a_wrong_argument_is_named),
         cmocka_unit_test(a_full_client_is_busy),
     };
 

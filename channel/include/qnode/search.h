@@ -51,9 +51,12 @@ struct qn_search_request {
     uint32_t nq, dim, k;  /* nq x k <= 65536, k <= 16384 */
     uint32_t deadline_ms; /* 0: 5000; at most 60000 */
     /* Of segments with an index: the share of the true neighbours that is wanted, as their
-     * calibration reaches it. 0: 0.95; 1: an exact search. nprobe and refine, if not 0, instead. */
+     * calibration reaches it. 0: 0.95; 1: an exact search. */
     float recall;
-    uint32_t nprobe, refine;
+    /* Instead, if not 0: of an ivf nprobe, lists that are looked at (at most 2^20), of a graph ef,
+     * rows that its walk keeps (at most 65536); and of both refine, candidates whose distance is
+     * computed (at least k, at most 65536). */
+    uint32_t nprobe, ef, refine;
     /* A segment that nobody listens for, or that every copy says it does not have, is given up
      * after so long, however far the deadline is. 0: 1000; the deadline: never before it. */
     uint32_t patience_ms;
