@@ -110,11 +110,13 @@ void graph_space_row(const struct graph_space *space, const float *vector, float
     ret_values[dims] = missing > 0 ? (float)sqrt(missing) : 0;
 }
 
-static uint8_t code_of(const struct graph_section *graph, uint32_t d, float value)
+static inline uint8_t code_of(const struct graph_section *graph, uint32_t d, float value)
 {
+    const float least = -GRAPH_CODE_MIDDLE, most = GRAPH_CODE_TOP - GRAPH_CODE_MIDDLE;
     float steps = (value - graph->centres[d]) / graph->step;
 
-    steps = fminf(fmaxf(steps, -GRAPH_CODE_MIDDLE), GRAPH_CODE_TOP - GRAPH_CODE_MIDDLE);
+    steps = steps > least ? steps : least;
+    steps = steps < most ? steps : most;
     return (uint8_t)(GRAPH_CODE_MIDDLE + lrintf(steps));
 }
 

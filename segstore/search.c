@@ -44,13 +44,29 @@ size_t search_queries_bytes(uint32_t dim, uint32_t nq)
            (tile_floats(dim) * sizeof(float) + KERNEL_TILE_QUERIES * sizeof(double));
 }
 
+/* In some sums that do not wait for each other. */
 static double square_of(const float *row, uint32_t dim)
 {
-    double square = 0;
+    enum { SUMS = 8 };
+    double sums[SUMS] = {0}, square = 0;
+    uint32_t d = 0;
 
-    for (uint32_t i = 0; i < dim; i++)
-        square += (double)row[i] * (double)row[i];
+    for (; d + SUMS <= dim; d += SUMS)
+        for (uint32_t i = 0; i < SUMS; i++)
+            sums[i] += (double)row[d + i] * (double)row[d + i];
+    for (; d < dim; d++)
+        square += (double)row[d] * (double)row[d];
+    for (uint32_t i = 0; i < SUMS; i++)
+        square += sums[i];
     return square;
+}
+
+/* Value by value, side by side. */
+static void fill_tile(const float *rows, uint32_t dim, uint32_t count, float *tile)
+{
+    for (uint32_t d = 0; d < dim; d++, tile += KERNEL_TILE_QUERIES)
+        for (uint32_t i = 0; i < KERNEL_TILE_QUERIES; i++)
+            tile[i] = i < count ? rows[(size_t)i * dim + d] : 0;
 }
 
 void search_queries_init(struct search_queries *queries, uint32_t dim, uint32_t nq,
@@ -65,13 +81,14 @@ void search_queries_init(struct search_queries *queries, uint32_t dim, uint32_t 
     float *tiles = (float *)(void *)(squares + padded_nq);
     queries->tiles = tiles;
     queries->squares = squares;
-    for (size_t i = 0; i < padded_nq; i++) {
-        const float *row = i < nq ? rows + i * dim : NULL;
-        float *tile = tiles + i / KERNEL_TILE_QUERIES * tile_floats(dim) + i % KERNEL_TILE_QUERIES;
-        for (uint32_t d = 0; d < dim; d++)
-            tile[(size_t)d * KERNEL_TILE_QUERIES] = row != NULL ? row[d] : 0;
-        squares[i] = row != NULL ? square_of(row, dim) : 0;
+    for (uint32_t first = 0; first < padded_nq; first += KERNEL_TILE_QUERIES) {
+        const uint32_t rest = nq - first;
+        fill_tile(rows + (size_t)first * dim, dim,
+                  rest < KERNEL_TILE_QUERIES ? rest : KERNEL_TILE_QUERIES,
+                  tiles + (size_t)first * dim);
     }
+    for (size_t i = 0; i < padded_nq; i++)
+        squares[i] = i < nq ? square_of(rows + i * dim, dim) : 0;
 }
 
 bool scan_must_stop(struct scan *scan, uint64_t work)
