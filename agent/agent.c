@@ -263,6 +263,7 @@ uint64_t agent_poll(struct agent *agent)
         busy |= take_commands(agent, INBOX_ASK);
         busy |= take_events(agent);
         busy |= take_searches(agent);
+        busy |= dispatch_waiting(agent);
         take_tick(agent);
         agent_report_due(agent);
         if (!busy && ring_count(&agent->events) == 0)

@@ -69,7 +69,9 @@ struct agent {
     struct subject ask_subject, event_subject, report_subject;
 
     struct search_job *idle_jobs, *active_jobs[AGENT_ACTIVE_BUCKETS];
-    unsigned idle_jobs_count, searches_in_flight;
+    unsigned idle_jobs_count, searches_in_flight, batches_in_flight; /* in flight: or waiting */
+    struct search_job *waiting_first, *waiting_last; /* for a place at the executor */
+    uint64_t waiting_queries;
 
     bool leaving, report_wanted;
     bool bus_is_away, bus_refuses; /* said so in the log */
@@ -113,7 +115,9 @@ uint64_t agent_report_wake_us(const struct agent *agent);
 
 /* dispatch.c: one message of the search inbox; releases it. shed: answer BUSY without searching. */
 void dispatch_receive(struct agent *agent, struct bus_message *message, bool shed);
-/* A search is over: its scratch goes back. */
+/* Gives searches that wait to the executor, as far as it has places; false: none. */
+bool dispatch_waiting(struct agent *agent);
+/* A batch of searches is over: its scratch goes back. */
 void dispatch_finished(struct agent *agent, struct agent_event *event);
 void dispatch_close(struct agent *agent);
 
