@@ -69,6 +69,11 @@ static unsigned places_free(const struct agent *agent)
     return places > agent->batches_in_flight ? places - agent->batches_in_flight : 0;
 }
 
+bool dispatch_is_full(const struct agent *agent)
+{
+    return places_free(agent) == 0;
+}
+
 /* Takes the first that waits, and those like it up to that many queries. */
 static struct search_batch *gather(struct agent *agent, uint64_t queries_max)
 {

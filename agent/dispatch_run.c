@@ -139,8 +139,10 @@ void dispatch_leave_chunk(struct search_batch *batch)
 
     if (atomic_fetch_sub(&batch->pending, 1) != 1)
         return;
+    transport_cork(&agent->options.search_transport);
     for (struct search_job *job = batch->jobs; job != NULL; job = job->next_joined)
         end_job(job);
+    transport_uncork(&agent->options.search_transport);
     /* Never full: dispatch admits no more searches than the ring has room for. */
     CHECK(ring_push(&agent->events, &batch->finished));
 }

@@ -70,13 +70,11 @@ static void note_wait(struct waiter *waiter, uint64_t waited_us)
         atomic_store_explicit(&waiter->spin_credit, next, memory_order_relaxed);
 }
 
-int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
-                      uint64_t deadline_us)
+static int wait_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
+                      uint64_t deadline_us, uint64_t spin_us)
 {
     struct clock clock = clock_monotonic();
     uint64_t began_us = clock_now_us(&clock), now_us = began_us;
-    bool spins = atomic_load_explicit(&waiter->spin_credit, memory_order_relaxed) > 0;
-    uint64_t spin_until_us = spins ? began_us + SPIN_US : began_us;
 
     for (;;) {
         if (ready(owner)) {
@@ -86,7 +84,7 @@ int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *ow
         now_us = clock_now_us(&clock);
         if (now_us >= deadline_us)
             return ready(owner);
-        if (now_us < spin_until_us)
+        if (now_us < began_us + spin_us)
             continue;
         uint32_t ticket = waiter_prepare(waiter);
         if (ready(owner)) {
@@ -97,4 +95,18 @@ int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *ow
                     deadline_us == WAITER_FOREVER ? WAITER_FOREVER : deadline_us - now_us);
         now_us = clock_now_us(&clock);
     }
+}
+
+int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
+                      uint64_t deadline_us)
+{
+    bool spins = atomic_load_explicit(&waiter->spin_credit, memory_order_relaxed) > 0;
+
+    return wait_until(waiter, ready, owner, deadline_us, spins ? SPIN_US : 0);
+}
+
+int waiter_sleep_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
+                       uint64_t deadline_us)
+{
+    return wait_until(waiter, ready, owner, deadline_us, 0);
 }

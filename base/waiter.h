@@ -34,5 +34,8 @@ void waiter_wake(struct waiter *waiter);
  * on two cores), so it sleeps at once until waits are short again. */
 int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
                       uint64_t deadline_us);
+/* The same without spinning: the core is wanted by others. */
+int waiter_sleep_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
+                       uint64_t deadline_us);
 
 #endif

@@ -28,8 +28,10 @@
 #include "base/log.h"
 #include "base/prng.h"
 #include "channel/nats_backoff.h"
+#include "channel/nats_loop.h"
 #include "channel/nats_wire.h"
 #include <nats/nats.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +41,7 @@ enum {
     PENDING_MESSAGES_MAX = 16384,
     PENDING_BYTES_MAX = 16 << 20,
     PING_INTERVAL_MS = 5000,
+    UNSENT_BYTES_MAX = 4 << 20,
     WRITE_DEADLINE_MS = 2000, /* a server that does not read for that long is taken for dead */
     REQUEST_MS = 1000,
     DRAIN_MS = 2000,
@@ -54,7 +57,10 @@ struct nats_wire {
     struct prng prng;                        /* the reconnecting thread's */
     atomic_bool is_down;                     /* between the library's callbacks that say so */
     atomic_int_fast64_t payload_max;
-    atomic_bool closed; /* the library's last callback was called */
+    atomic_bool closed;     /* the library's last callback was called */
+    struct nats_loop *loop; /* NULL: the library reads and writes by itself (TLS) */
+    pthread_mutex_t writing;
+    atomic_uint publishing; /* threads that publish and will see to it that it is written */
 };
 
 struct nats_subscription {
@@ -211,17 +217,114 @@ static int64_t reconnect_delay_ms(natsConnection *connection, int attempts, void
     return (int64_t)nats_backoff_ms((unsigned)attempts, prng_next(&wire->prng));
 }
 
+/* ---- the socket: the library's threads and ours, most with the connection's lock ---- */
+
+static natsStatus on_attach(void **user, void *closure, natsConnection *connection, natsSock socket)
+{
+    struct nats_wire *wire = closure;
+
+    wire->connection = connection; /* natsConnection_Connect says it later than we read */
+    *user = wire;
+    nats_loop_watch(wire->loop, (int)socket);
+    return NATS_OK;
+}
+
+static natsStatus on_watch_reads(void *user, bool add)
+{
+    struct nats_wire *wire = user;
+
+    if (!add)
+        nats_loop_forget(wire->loop);
+    return NATS_OK;
+}
+
+/* Of what a thread publishes itself it takes care (nats_wire_push); all else is the loop's. */
+static natsStatus on_watch_writes(void *user, bool add)
+{
+    struct nats_wire *wire = user;
+
+    nats_loop_set_unsent(wire->loop, add);
+    if (add && atomic_load(&wire->publishing) == 0)
+        nats_loop_kick(wire->loop);
+    return NATS_OK;
+}
+
+static natsStatus on_detach(void *user)
+{
+    struct nats_wire *wire = user;
+
+    nats_loop_forget(wire->loop);
+    return NATS_OK;
+}
+
+static void read_socket(void *self)
+{
+    struct nats_wire *wire = self;
+
+    natsConnection_ProcessReadEvent(wire->connection);
+}
+
+/* The library takes the socket for closed when it is told to write and has nothing to write. */
+static void write_unsent(struct nats_wire *wire)
+{
+    (void)pthread_mutex_lock(&wire->writing);
+    if (nats_loop_is_unsent(wire->loop))
+        natsConnection_ProcessWriteEvent(wire->connection);
+    (void)pthread_mutex_unlock(&wire->writing);
+}
+
+static size_t write_socket(void *self)
+{
+    struct nats_wire *wire = self;
+
+    write_unsent(wire);
+    if (!nats_loop_is_unsent(wire->loop))
+        return 0;
+    int bytes = natsConnection_Buffered(wire->connection);
+    return bytes > 0 ? (size_t)bytes : 0;
+}
+
 /* ---- what nats_bus.c calls ---- */
+
+/* A server that reads slowly holds publishers up; one that does not read at all is given up. */
+static enum qn_status wait_for_room(struct nats_wire *wire)
+{
+    for (int waited_ms = 0; natsConnection_Buffered(wire->connection) > UNSENT_BYTES_MAX;
+         waited_ms++) {
+        if (waited_ms > WRITE_DEADLINE_MS)
+            return QN_STATUS_BUSY;
+        nats_loop_kick(wire->loop);
+        clock_nap_us(1000);
+    }
+    return QN_STATUS_OK;
+}
 
 enum qn_status nats_wire_publish(struct nats_wire *wire, const char *subject,
                                  const char *reply_subject, const void *bytes, size_t size)
 {
+    natsStatus status;
+
     if (atomic_load(&wire->is_down))
         return QN_STATUS_UNAVAILABLE;
+    if (wire->loop != NULL && nats_loop_is_unsent(wire->loop) &&
+        wait_for_room(wire) != QN_STATUS_OK)
+        return QN_STATUS_BUSY;
+    (void)atomic_fetch_add(&wire->publishing, 1);
     if (reply_subject == NULL)
-        return status_of(natsConnection_Publish(wire->connection, subject, bytes, (int)size));
-    return status_of(
-        natsConnection_PublishRequest(wire->connection, subject, reply_subject, bytes, (int)size));
+        status = natsConnection_Publish(wire->connection, subject, bytes, (int)size);
+    else
+        status = natsConnection_PublishRequest(wire->connection, subject, reply_subject, bytes,
+                                               (int)size);
+    (void)atomic_fetch_sub(&wire->publishing, 1);
+    return status_of(status);
+}
+
+void nats_wire_push(struct nats_wire *wire)
+{
+    if (wire->loop == NULL || !nats_loop_is_unsent(wire->loop))
+        return;
+    write_unsent(wire);
+    nats_loop_kick(wire->loop); /* for what the socket does not take now */
 }
 
 enum qn_status nats_wire_subscribe(struct nats_wire *wire, const char *subject,
@@ -341,6 +444,7 @@ bool nats_wire_close(struct nats_wire *wire)
         return true;
     finish_subscriptions(wire);
     natsConnection_Close(wire->connection);
+    nats_loop_close(wire->loop);
     while (wire->subscriptions != NULL) {
         struct nats_subscription *subscription = wire->subscriptions;
         wire->subscriptions = subscription->next;
@@ -404,6 +508,8 @@ static natsStatus set_options(natsOptions *options, const struct nats_wire_optio
     SET(SetReconnectedCB(options, on_reconnected, wire));
     SET(SetLameDuckModeCB(options, on_lame_duck, wire));
     SET(SetClosedCB(options, on_closed, wire));
+    if (wire->loop != NULL)
+        SET(SetEventLoop(options, wire, on_attach, on_watch_reads, on_watch_writes, on_detach));
     return status == NATS_OK ? set_login(options, wanted->login) : status;
 }
 #undef SET
@@ -414,9 +520,22 @@ enum qn_status nats_wire_open(const struct nats_wire_options *options, struct na
     struct nats_wire *wire = calloc(1, sizeof *wire);
     natsOptions *set = NULL;
     natsStatus status = wire == NULL ? NATS_NO_MEMORY : natsOptions_Create(&set);
+    struct nats_loop_owner owner = {.self = wire,
+                                    .read = read_socket,
+                                    .write = write_socket,
+                                    .write_deadline_ms = WRITE_DEADLINE_MS};
 
+    if (status == NATS_OK)
+        status = nats_Open(0);
+    if (status == NATS_OK && !options->login->is_tls &&
+        nats_loop_open(&owner, &wire->loop, error) != QN_STATUS_OK) {
+        natsOptions_Destroy(set);
+        free(wire);
+        return QN_STATUS_NO_MEMORY;
+    }
     if (status == NATS_OK) {
         wire->events = options->events;
+        (void)pthread_mutex_init(&wire->writing, NULL);
         prng_init(&wire->prng, (uint64_t)nats_NowInNanoSeconds() ^ (uint64_t)(uintptr_t)wire);
         status = set_options(set, options, wire);
     }
@@ -428,6 +547,8 @@ enum qn_status nats_wire_open(const struct nats_wire_options *options, struct na
         *ret_wire = wire;
         return QN_STATUS_OK;
     }
+    if (wire != NULL)
+        nats_loop_close(wire->loop);
     free(wire);
     return nats_login_explain(options->login, status_of(status), options->url->servers,
                               detail == NULL ? natsStatus_GetText(status) : detail, error);
