@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Searches of many threads on one handle, made one request where that pays. */
+#ifndef CHANNEL_CLIENT_JOIN_H
+#define CHANNEL_CLIENT_JOIN_H
+
+#include "qnode/search.h"
+#include <pthread.h>
+
+struct client_call;
+struct join_call;
+
+/* How busy the agents were that a search has asked; the longest of each. */
+struct client_load {
+    uint32_t queue_us;  /* from its arrival until a worker began */
+    uint32_t search_us; /* from then to the answer */
+};
+
+/* How many requests of one handle may be under way; more of what they ask for waits. */
+struct client_window {
+    unsigned size;
+    unsigned calm; /* searches in a row that waited for no worker */
+};
+
+struct client_joins {
+    pthread_mutex_t lock;           /* of all that follows */
+    struct join_call *first, *last; /* those that wait */
+    unsigned running;               /* requests' worth of searches under way */
+    struct client_window window;
+};
+
+void client_joins_init(struct client_joins *joins);
+void client_joins_done(struct client_joins *joins);
+
+/* As qn_search, of a checked request. The call is taken for it and stays taken; false: nothing was
+ * searched, and the request wants a search of its own, on a call taken anew. */
+bool client_join_search(struct qn_client *client, struct client_call *call,
+                        const struct qn_search_request *request,
+                        struct qn_search_result *ret_result, enum qn_status *ret_status,
+                        struct qn_error *error);
+
+/* Learns from a search with that load, `running` being under way with it. Pure. */
+void client_window_note(struct client_window *window, unsigned running,
+                        const struct client_load *load);
+
+#endif
