@@ -51,13 +51,23 @@ void waiter_wait(struct waiter *waiter, uint32_t ticket, uint64_t timeout_us)
     waiter_cancel(waiter);
 }
 
-void waiter_wake(struct waiter *waiter)
+static void wake(struct waiter *waiter, int most)
 {
     /* Read-modify-write rather than fence and load: TSan understands it. */
     if (atomic_fetch_add(&waiter->sleepers, 0) == 0)
         return;
     (void)atomic_fetch_add(&waiter->sequence, 1);
-    (void)syscall(SYS_futex, &waiter->sequence, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    (void)syscall(SYS_futex, &waiter->sequence, FUTEX_WAKE_PRIVATE, most, NULL, NULL, 0);
+}
+
+void waiter_wake(struct waiter *waiter)
+{
+    wake(waiter, INT_MAX);
+}
+
+void waiter_wake_one(struct waiter *waiter)
+{
+    wake(waiter, 1);
 }
 
 /* A hint that several consumers may write: lost updates do no harm. */

@@ -236,7 +236,7 @@ static struct qn_search_request shared_request(const struct qn_client *client,
 }
 
 static void search_shared(struct qn_client *client, struct client_call *call,
-                          struct join_call *leader, uint32_t nq, struct client_load *ret_load)
+                          struct join_call *leader, uint32_t nq)
 {
     float *queries = join_queries(leader, nq);
     struct qn_search_result all;
@@ -246,7 +246,7 @@ static void search_shared(struct qn_client *client, struct client_call *call,
         return;
     }
     struct qn_search_request request = shared_request(client, leader, queries, nq);
-    enum qn_status status = client_query_run(client, call, &request, &all, ret_load, NULL);
+    enum qn_status status = client_query_run(client, call, &request, &all, NULL);
     hand_out(client, leader, status == QN_STATUS_OK ? &all : NULL);
     if (status == QN_STATUS_OK)
         qn_search_result_done(&all);
@@ -335,47 +335,47 @@ static void leave(struct client_joins *joins, const struct client_load *load)
     (void)pthread_mutex_unlock(&joins->lock);
 }
 
-static void lead(struct qn_client *client, struct client_call *call, struct join_call *mine,
-                 enum qn_status *ret_status, struct qn_error *error)
+static enum qn_status lead(struct qn_client *client, struct client_call *call,
+                           struct join_call *mine, struct qn_error *error)
 {
+    enum qn_status status = QN_STATUS_OK;
     struct client_joins *joins = &client->joins;
-    struct client_load load = {0};
     uint32_t nq;
 
     (void)pthread_mutex_lock(&joins->lock);
     take_along(joins, mine, &nq);
     (void)pthread_mutex_unlock(&joins->lock);
     if (mine->next != NULL) {
-        search_shared(client, call, mine, nq, &load);
+        search_shared(client, call, mine, nq);
     } else {
         struct qn_search_request request = shared_request(client, mine, mine->asked->queries, nq);
-        *ret_status = client_query_run(client, call, &request, &mine->result, &load, error);
+        status = client_query_run(client, call, &request, &mine->result, error);
         atomic_store(&mine->state, JOIN_DONE);
     }
-    leave(joins, &load);
+    leave(joins, &call->load);
+    return status;
 }
 
-bool client_join_search(struct qn_client *client, struct client_call *call,
-                        const struct qn_search_request *request,
-                        struct qn_search_result *ret_result, enum qn_status *ret_status,
-                        struct qn_error *error)
+enum qn_status client_join_search(struct qn_client *client, struct client_call *call,
+                                  const struct qn_search_request *request,
+                                  struct client_joined *ret_joined, struct qn_error *error)
 {
-    uint32_t deadline_ms =
+    uint32_t budget_ms =
         request->deadline_ms == 0 ? CLIENT_SEARCH_DEADLINE_MS : request->deadline_ms;
-    struct clock clock = client->clock;
-    uint64_t started_us = clock_now_us(&clock);
+    uint64_t started_us = clock_now_us(&client->clock);
     struct join_call mine = {
-        .asked = request, .deadline_ms = started_us / 1000 + deadline_ms, .waiter = &call->waiter};
+        .asked = request, .deadline_ms = started_us / 1000 + budget_ms, .waiter = &call->waiter};
+    enum qn_status status = QN_STATUS_OK;
 
+    ret_joined->is_done = false;
     if (!may_join(request))
-        return false;
-    *ret_status = QN_STATUS_OK;
+        return QN_STATUS_OK;
+    call->load = (struct client_load){0};
     if (enter(client, &mine))
-        lead(client, call, &mine, ret_status, error);
-    if (atomic_load(&mine.state) != JOIN_DONE)
-        return false;
-    mine.result.took_us = clock_now_us(&clock) - started_us;
-    if (*ret_status == QN_STATUS_OK)
-        *ret_result = mine.result;
-    return true;
+        status = lead(client, call, &mine, error);
+    if (status != QN_STATUS_OK || atomic_load(&mine.state) != JOIN_DONE)
+        return status;
+    mine.result.took_us = clock_now_us(&client->clock) - started_us;
+    *ret_joined = (struct client_joined){.is_done = true, .result = mine.result};
+    return QN_STATUS_OK;
 }

@@ -3,17 +3,11 @@
 #ifndef CHANNEL_CLIENT_JOIN_H
 #define CHANNEL_CLIENT_JOIN_H
 
+#include "channel/client_calls.h"
 #include "qnode/search.h"
 #include <pthread.h>
 
-struct client_call;
 struct join_call;
-
-/* How busy the agents were that a search has asked; the longest of each. */
-struct client_load {
-    uint32_t queue_us;  /* from its arrival until a worker began */
-    uint32_t search_us; /* from then to the answer */
-};
 
 /* How many requests of one handle may be under way; more of what they ask for waits. */
 struct client_window {
@@ -28,15 +22,20 @@ struct client_joins {
     struct client_window window;
 };
 
+struct client_joined {
+    bool is_done;
+    struct qn_search_result result;
+};
+
 void client_joins_init(struct client_joins *joins);
 void client_joins_done(struct client_joins *joins);
 
-/* As qn_search, of a checked request. The call is taken for it and stays taken; false: nothing was
- * searched, and the request wants a search of its own, on a call taken anew. */
-bool client_join_search(struct qn_client *client, struct client_call *call,
-                        const struct qn_search_request *request,
-                        struct qn_search_result *ret_result, enum qn_status *ret_status,
-                        struct qn_error *error);
+/* As qn_search, of a checked request, on a call taken for it, which stays taken. What it may not
+ * share with others is left to a search of its own, on a call taken anew: OK, and is_done is false.
+ */
+enum qn_status client_join_search(struct qn_client *client, struct client_call *call,
+                                  const struct qn_search_request *request,
+                                  struct client_joined *ret_joined, struct qn_error *error);
 
 /* Learns from a search with that load, `running` being under way with it. Pure. */
 void client_window_note(struct client_window *window, unsigned running,

@@ -320,14 +320,14 @@ static enum qn_status search_on_call(struct query *query, struct qn_search_resul
 
 enum qn_status client_query_run(struct qn_client *client, struct client_call *call,
                                 const struct qn_search_request *request,
-                                struct qn_search_result *ret_result, struct client_load *ret_load,
-                                struct qn_error *error)
+                                struct qn_search_result *ret_result, struct qn_error *error)
 {
     struct query query = {.client = client, .call = call, .asked = request};
     enum qn_status status = search_on_call(&query, ret_result, error);
 
+    call->load = (struct client_load){0};
     if (query.search != NULL)
-        client_search_load(query.search, &ret_load->queue_us, &ret_load->search_us);
+        client_search_load(query.search, &call->load.queue_us, &call->load.search_us);
     return status;
 }
 
@@ -338,7 +338,6 @@ static enum qn_status search_alone(struct qn_client *client, const struct qn_sea
 {
     uint64_t gone_ms = clock_now_ms(&client->clock) - started_ms;
     struct qn_search_request request = *asked;
-    struct client_load load = {0};
 
     if (request.deadline_ms == 0)
         request.deadline_ms = CLIENT_SEARCH_DEADLINE_MS;
@@ -347,7 +346,7 @@ static enum qn_status search_alone(struct qn_client *client, const struct qn_sea
     struct client_call *call = client_calls_take(&client->calls);
     if (call == NULL)
         return client_calls_refused(&client->calls, error);
-    enum qn_status status = client_query_run(client, call, &request, ret_result, &load, error);
+    enum qn_status status = client_query_run(client, call, &request, ret_result, error);
     if (status == QN_STATUS_OK)
         ret_result->took_us += gone_ms * 1000;
     client_calls_give_back(&client->calls, call);
@@ -358,6 +357,7 @@ enum qn_status qn_search(struct qn_client *client, const struct qn_search_reques
                          struct qn_search_result *ret_result, struct qn_error *error)
 {
     enum qn_status status = client_check_fork(client, error);
+    struct client_joined joined;
 
     if (status == QN_STATUS_OK)
         status = check_request(request, error);
@@ -367,7 +367,12 @@ enum qn_status qn_search(struct qn_client *client, const struct qn_search_reques
     if (call == NULL)
         return client_calls_refused(&client->calls, error);
     uint64_t started_ms = clock_now_ms(&client->clock);
-    bool is_done = client_join_search(client, call, request, ret_result, &status, error);
+    status = client_join_search(client, call, request, &joined, error);
     client_calls_give_back(&client->calls, call);
-    return is_done ? status : search_alone(client, request, started_ms, ret_result, error);
+    if (status != QN_STATUS_OK)
+        return status;
+    if (!joined.is_done)
+        return search_alone(client, request, started_ms, ret_result, error);
+    *ret_result = joined.result;
+    return QN_STATUS_OK;
 }

@@ -5,10 +5,11 @@
 
 #include "channel/client_join.h"
 
-/* As qn_search, of a checked request, on a call taken for it: one search per take. */
+/* As qn_search, of a checked request, on a call taken for it: one search per take. Leaves
+ * call->load.
+ */
 enum qn_status client_query_run(struct qn_client *client, struct client_call *call,
                                 const struct qn_search_request *request,
-                                struct qn_search_result *ret_result, struct client_load *ret_load,
-                                struct qn_error *error);
+                                struct qn_search_result *ret_result, struct qn_error *error);
 
 #endif
