@@ -12,8 +12,8 @@
  *
  * How: a call that is let through leads: it takes along those that wait and are like it, runs one
  * search for all on its own thread, and hands out the results. What is not COMPLETE is handed out
- * only if there is no time left; else each of them searches by itself, so that nobody suffers from
- * another's query, and every error is told to its own caller. */
+ * only if it took all the time there was; else each of them searches by itself, so that nobody
+ * suffers from another's query, and every error is told to its own caller. */
 #include "channel/client_join.h"
 
 #include "channel/client.h"
@@ -32,9 +32,9 @@ enum {
     QUEUE_SHORT_US = 40, /* to be waiting for: an idle worker wakes up in less */
     QUEUE_LONG_US = 80,
     CALM_ENOUGH = 32,
-    HOLD_US = 20000,  /* so long does a call wait for its turn, */
-    HOLD_SHARE = 8,   /* and at most that part of its time */
-    TIME_LEFT_MS = 2, /* with less there is no sense in searching again */
+    HOLD_US = 20000,   /* so long does a call wait for its turn, */
+    HOLD_SHARE = 8,    /* and at most that part of its time */
+    TIME_LEFT_MS = 25, /* those who shared a request differ by no more: it took all their time */
 };
 
 /* TAKEN: by a leader, under the lock. The last three are told once. */
