@@ -208,7 +208,7 @@ static void a_deadline_within_a_long_segment_leaves_the_others_whole(void **stat
     unsigned cut = 0, whole = 0;
 
     (void)state;
-    for (uint64_t step_us = 100; step_us < 4000; step_us *= 2) {
+    for (uint64_t step_us = 100; step_us < 4000; step_us *= 4) {
         struct scene scene;
         scene_open(&scene, (struct world_options){.executor = WORLD_DEFERRED}, 70000);
         ask_many(&scene, PLACES);
