@@ -32,8 +32,12 @@ static void on_bus_message(void *owner, struct bus_message *message)
     }
     uint64_t waiting_bytes = atomic_fetch_add(&inbox->bytes, size);
     if (size <= LIMIT_MESSAGE_BYTES_MAX && waiting_bytes + size <= AGENT_INBOX_BYTES_MAX &&
-        ring_push(&inbox->ring, message))
+        ring_push(&inbox->ring, message)) {
+        /* Read-modify-write: the push is seen by whoever says after this that it is not quiet. */
+        if (atomic_fetch_add(&inbox->is_quiet, 0) == 0)
+            waiter_wake(inbox->waiter);
         return;
+    }
     (void)atomic_fetch_sub(&inbox->bytes, size);
     (void)atomic_fetch_add(inbox->dropped_total, 1);
     message->release(message);
@@ -107,8 +111,8 @@ static enum qn_status take_memory(struct agent *agent, struct qn_error *error)
            sizeof node_options.numa_total_bytes);
     for (int i = 0; i < INBOX_COUNT; i++) {
         agent->inboxes[i].dropped_total = &agent->dropped_total;
-        taken &=
-            ring_init(&agent->inboxes[i].ring, LIMIT_INBOX_SLOTS, &agent->waiter) == QN_STATUS_OK;
+        agent->inboxes[i].waiter = &agent->waiter;
+        taken &= ring_init(&agent->inboxes[i].ring, LIMIT_INBOX_SLOTS, NULL) == QN_STATUS_OK;
     }
     taken &= ring_init(&agent->events, AGENT_EVENTS_SLOTS, &agent->waiter) == QN_STATUS_OK;
     agent->node = node_new(&node_options);
@@ -263,6 +267,7 @@ uint64_t agent_poll(struct agent *agent)
         busy |= take_commands(agent, INBOX_ASK);
         busy |= take_events(agent);
         busy |= take_searches(agent);
+        busy |= dispatch_waiting(agent);
         take_tick(agent);
         agent_report_due(agent);
         if (!busy && ring_count(&agent->events) == 0)
@@ -276,15 +281,31 @@ static int something_waits(void *owner)
     struct agent *agent = owner;
 
     for (int i = 0; i < INBOX_COUNT; i++)
-        if (ring_count(&agent->inboxes[i].ring) > 0)
+        if (ring_count(&agent->inboxes[i].ring) > 0 &&
+            atomic_load(&agent->inboxes[i].is_quiet) == 0)
             return 1;
     return ring_count(&agent->events) > 0 || atomic_load(&agent->woken) != 0;
 }
 
+/* While workers search, they are who needs the core: no spinning. While all of them do and the next
+ * batches are there, the end of one is what counts; to be woken for each search that comes would
+ * cost more than it takes. */
 void agent_wait(struct agent *agent, uint64_t until_us)
 {
+    _Atomic int *is_quiet = &agent->inboxes[INBOX_SEARCH].is_quiet;
+
     CHECK_ROLE(THREAD_ROLE_NODE);
-    (void)waiter_wait_until(&agent->waiter, something_waits, agent, until_us);
+    if (dispatch_is_full(agent)) {
+        uint64_t look_us = clock_now_us(&agent->options.clock) + AGENT_QUIET_US;
+        atomic_store(is_quiet, 1);
+        (void)waiter_sleep_until(&agent->waiter, something_waits, agent,
+                                 until_us < look_us ? until_us : look_us);
+        atomic_store(is_quiet, 0);
+    } else if (agent->batches_in_flight > 0) {
+        (void)waiter_sleep_until(&agent->waiter, something_waits, agent, until_us);
+    } else {
+        (void)waiter_wait_until(&agent->waiter, something_waits, agent, until_us);
+    }
     atomic_store(&agent->woken, 0);
 }
 

@@ -18,9 +18,10 @@ enum {
     AGENT_INBOX_BYTES_MAX = 12 << 20, /* waiting in one inbox; more is dropped and counted */
     AGENT_EVENTS_SLOTS = 16384,       /* >= loads + 2 x copies + searches in flight: never full */
     AGENT_COMMANDS_PER_TURN = 256,
-    AGENT_EVENTS_PER_TURN = 64,      /* so that searches are never starved: some unmap */
-    AGENT_SEARCHES_PER_TURN = 32,    /* so that control is never starved */
-    AGENT_TURNS_MAX = 64,            /* per agent_poll, so that its caller is never starved */
+    AGENT_EVENTS_PER_TURN = 64,   /* so that searches are never starved: some unmap */
+    AGENT_SEARCHES_PER_TURN = 32, /* so that control is never starved */
+    AGENT_TURNS_MAX = 64,         /* per agent_poll, so that its caller is never starved */
+    AGENT_QUIET_US = 1000, /* searches that all workers are too busy for wait so long for a look */
     AGENT_ACTIVE_BUCKETS = 1024,     /* of searches under way */
     AGENT_JOBS_KEPT = 64,            /* idle search jobs kept for reuse */
     AGENT_JOB_KEPT_BYTES = 64 << 10, /* of each arena of an idle job */
@@ -36,6 +37,8 @@ enum inbox_kind { INBOX_CONTROL, INBOX_ASK, INBOX_SEARCH, INBOX_COUNT };
 /* Filled by the bus library's threads, emptied by the node thread. */
 struct inbox {
     struct ring ring;
+    struct waiter *waiter;  /* the node thread's, whom its ring wakes not */
+    _Atomic int is_quiet;   /* what comes now need not wake the node thread: it will look soon */
     _Atomic uint64_t bytes; /* of the messages that wait */
     _Atomic uint64_t *dropped_total;
 };
@@ -54,7 +57,7 @@ struct agent {
     struct agent_state state;      /* what is durable */
     uint64_t opened_us;            /* uptime counts from here */
 
-    struct waiter waiter; /* of all rings below */
+    struct waiter waiter; /* of the inboxes and of events */
     struct inbox inboxes[INBOX_COUNT];
     struct ring events; /* struct agent_event, from loaders, workers and the node thread */
     _Atomic int woken;  /* agent_wake */
@@ -69,7 +72,9 @@ struct agent {
     struct subject ask_subject, event_subject, report_subject;
 
     struct search_job *idle_jobs, *active_jobs[AGENT_ACTIVE_BUCKETS];
-    unsigned idle_jobs_count, searches_in_flight;
+    unsigned idle_jobs_count, searches_in_flight, batches_in_flight; /* in flight: or waiting */
+    struct search_job *waiting_first, *waiting_last; /* for a place at the executor */
+    uint64_t waiting_queries;
 
     bool leaving, report_wanted;
     bool bus_is_away, bus_refuses; /* said so in the log */
@@ -113,7 +118,11 @@ uint64_t agent_report_wake_us(const struct agent *agent);
 
 /* dispatch.c: one message of the search inbox; releases it. shed: answer BUSY without searching. */
 void dispatch_receive(struct agent *agent, struct bus_message *message, bool shed);
-/* A search is over: its scratch goes back. */
+/* All places at the executor are taken: more searches cannot begin before one ends. */
+bool dispatch_is_full(const struct agent *agent);
+/* Gives searches that wait to the executor, as far as it has places; false: none. */
+bool dispatch_waiting(struct agent *agent);
+/* A batch of searches is over: its scratch goes back. */
 void dispatch_finished(struct agent *agent, struct agent_event *event);
 void dispatch_close(struct agent *agent);
 

@@ -2,18 +2,21 @@
  * The search path of the node thread.
  *
  * A search is a job: taken here, decoded into the job's own arena (so the request lives as long as
- * the search and nothing is copied), checked, its segments pinned, its scratch reserved in the
- * ledger, its chunks given to the executor. From the first submit on the job belongs to the
- * workers. `pending` counts chunks that are not through; whoever takes it to zero (a worker, or the
- * node thread for a chunk that the full lane refused) is alone with the job: it merges the chunks'
- * top-k sets, encodes, publishes, unpins, and posts `finished` to the events ring. After that push
- * the job belongs to the node thread again, which alone touches the ledger and the idle list.
+ * the search and nothing is copied), checked, its segments pinned. Then it waits for a place at the
+ * executor (dispatch_join.c); those that wait for the same segments with the same options are
+ * searched together, as one batch, and answered each for itself. The batch's scratch is reserved in
+ * the ledger, its chunks are given to the executor, and from the first submit on the batch and its
+ * jobs belong to the workers. `pending` counts chunks that are not through; whoever takes it to
+ * zero (a worker, or the node thread for a chunk that the full lane refused) is alone with the
+ * batch: it merges the chunks' top-k sets, encodes, publishes, unpins, and posts `finished` to the
+ * events ring. After that push all of it belongs to the node thread again, which alone touches the
+ * ledger and the idle list.
  *
- *     node thread            workers                         node thread
- *     decode check pin ----> chunk chunk chunk               |
- *                            last: merge answer unpin -----> give scratch back
+ *     node thread                  workers                         node thread
+ *     decode check pin wait join > chunk chunk chunk               |
+ *                                  last: merge answer unpin -----> give scratch back
  *
- * What may not happen: a worker that touches the job after dispatch_leave_chunk, the node thread
+ * What may not happen: a worker that touches the batch after dispatch_leave_chunk, the node thread
  * that touches it between submit and `finished`, a pin after the segment drains (node_find's state
  * is asked in the same turn), an answer that claims a segment whose scan did not end.
  *
@@ -21,7 +24,7 @@
  * stops the scan, they are put back. So the hits are always exactly the best of the covered
  * segments, never a mixture with half a segment.
  *
- * Scratch. Every search reserves what it takes. A node that is full to the last byte would refuse
+ * Scratch. Every batch reserves what it takes. A node that is full to the last byte would refuse
  * all searches for ever; so one search at a time, if it is the only one, may run on the headroom
  * that the budget leaves beside the ledger (memory.h). */
 #include "agent/dispatch_internal.h"
@@ -51,7 +54,8 @@ static struct search_job *job_take(struct agent *agent)
     if (job == NULL)
         return NULL;
     job->agent = agent;
-    job->finished.kind = AGENT_EVENT_SEARCHED;
+    job->own.agent = agent;
+    job->own.finished.kind = AGENT_EVENT_SEARCHED;
     arena_init(&job->arena, LIMIT_DECODE_ARENA_BYTES);
     arena_init(&job->encoded, AGENT_ENCODE_ARENA_BYTES);
     return job;
@@ -59,7 +63,6 @@ static struct search_job *job_take(struct agent *agent)
 
 static void job_free(struct search_job *job)
 {
-    free(job->scratch);
     arena_done(&job->arena);
     arena_done(&job->encoded);
     free(job);
@@ -79,8 +82,6 @@ static void job_give(struct agent *agent, struct search_job *job)
         job_free(job);
         return;
     }
-    free(job->scratch);
-    job->scratch = NULL;
     arena_shrink(&job->arena);
     arena_shrink(&job->encoded);
     job->next = agent->idle_jobs;
@@ -94,12 +95,11 @@ static void job_begin(struct search_job *job)
 
     job->term = node_term(agent->node);
     job->received_us = clock_now_us(&agent->options.clock);
-    job->scratch_bytes = 0;
     job->k = 0;
     job->targets_count = job->refused_count = 0;
-    job->groups_count = job->chunks_count = 0;
     job->metric = QN_METRIC_UNSPECIFIED;
-    atomic_store(&job->started_us, 0);
+    job->batch = NULL;
+    job->request_bytes = 0;
 }
 
 static void unpin_all(struct search_job *job)
@@ -183,43 +183,33 @@ static bool take_tables(struct search_job *job)
     size_t count = job->message.search_request.segments_count;
 
     job->targets = arena_alloc(&job->arena, count * sizeof *job->targets);
-    job->order = arena_alloc(&job->arena, count * sizeof *job->order);
     job->refused = arena_alloc(&job->arena, count * sizeof *job->refused);
-    return job->targets != NULL && job->order != NULL && job->refused != NULL;
+    return job->targets != NULL && job->refused != NULL;
 }
 
-static void count_searches(struct search_job *job)
+static uint32_t needed_k(const struct search_job *job)
 {
-    struct agent *agent = job->agent;
+    uint32_t asked = job->message.search_request.k;
+    uint64_t rows_count = 0;
 
-    for (uint32_t i = 0; i < job->targets_count; i++) {
-        struct holding *holding =
-            holdings_find(agent->holdings, job->targets[i].segment->facts.segment_id);
-        CHECK(holding != NULL);
-        holding->searches++;
-    }
+    for (uint32_t i = 0; i < job->targets_count; i++)
+        rows_count += job->targets[i].segment->facts.rows_count;
+    if (rows_count >= asked)
+        return asked;
+    return rows_count > 0 ? (uint32_t)rows_count : 1;
 }
 
-/* From the first submit on, the job is not ours. Its chunks and their number are copied before. */
-static void submit(struct search_job *job)
+/* While it waits, too, it takes memory. */
+static bool reserve_request(struct search_job *job)
 {
     struct agent *agent = job->agent;
-    const struct executor *executor = &agent->options.executor;
-    struct job_chunk *chunks = job->chunks;
-    unsigned chunks_count = job->chunks_count;
+    uint64_t bytes = job->arena.taken_bytes;
 
-    agent->searches_in_flight++;
-    dispatch_activate(job);
-    atomic_store(&job->pending, chunks_count);
-    if (dispatch_is_short(job) &&
-        executor->ops->is_idle(executor->self, EXECUTOR_LANE_SEARCH, chunks[0].group->numa_node)) {
-        dispatch_run_chunk(&chunks[0].task);
-        return;
-    }
-    for (unsigned i = 0; i < chunks_count; i++)
-        if (!executor->ops->submit(executor->self, EXECUTOR_LANE_SEARCH, chunks[i].group->numa_node,
-                                   &chunks[i].task))
-            dispatch_leave_chunk(job); /* its pending place is ours until then */
+    if (node_reserve_scratch(agent->node, bytes))
+        job->request_bytes = bytes;
+    else if (agent->searches_in_flight > 0)
+        return false;
+    return true;
 }
 
 /* True if the job was handed over; else it is answered, or none is wanted. */
@@ -256,13 +246,14 @@ static bool dispatch(struct search_job *job)
         refuse(job, QN_STATUS_INVALID, error.text);
         return false;
     }
-    status = dispatch_plan(job);
-    if (status != QN_STATUS_OK) {
-        refuse(job, status, "no memory left for this search");
+    if (!reserve_request(job)) {
+        refuse(job, QN_STATUS_BUSY, "no memory left for this search");
         return false;
     }
-    count_searches(job);
-    submit(job);
+    job->k = needed_k(job);
+    agent->searches_in_flight++;
+    dispatch_activate(job);
+    dispatch_wait(job);
     return true;
 }
 
@@ -307,20 +298,50 @@ void dispatch_receive(struct agent *agent, struct bus_message *message, bool she
         job_give(agent, job);
 }
 
-void dispatch_finished(struct agent *agent, struct agent_event *event)
+static void job_end(struct search_job *job)
 {
-    struct search_job *job = CONTAINER_OF(event, struct search_job, finished);
+    struct agent *agent = job->agent;
 
     CHECK(agent->searches_in_flight > 0);
     agent->searches_in_flight--;
     dispatch_deactivate(job);
-    if (job->scratch_bytes > 0)
-        node_release_scratch(agent->node, job->scratch_bytes);
+    if (job->request_bytes > 0)
+        node_release_scratch(agent->node, job->request_bytes);
     job_give(agent, job);
+}
+
+void dispatch_drop(struct search_job *job)
+{
+    unpin_all(job);
+    job_end(job);
+}
+
+void dispatch_finished(struct agent *agent, struct agent_event *event)
+{
+    struct search_batch *batch = CONTAINER_OF(event, struct search_batch, finished);
+    struct search_job *first = batch->jobs, *job = first->next_joined;
+
+    CHECK(agent->batches_in_flight > 0);
+    agent->batches_in_flight--;
+    if (batch->scratch_bytes > 0)
+        node_release_scratch(agent->node, batch->scratch_bytes);
+    free(batch->scratch);
+    while (job != NULL) {
+        struct search_job *next = job->next_joined;
+        job_end(job);
+        job = next;
+    }
+    job_end(first); /* the batch lives in it */
 }
 
 void dispatch_close(struct agent *agent)
 {
+    struct search_job *job;
+
+    while ((job = agent->waiting_first) != NULL) { /* nobody is there to be answered any more */
+        agent->waiting_first = job->next_joined;
+        dispatch_drop(job);
+    }
     CHECK(agent->searches_in_flight == 0);
     while (agent->idle_jobs != NULL) {
         struct search_job *job = agent->idle_jobs;

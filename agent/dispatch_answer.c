@@ -59,23 +59,27 @@ void dispatch_answer_status(struct search_job *job, enum qn_status status, const
         publish(job, &message);
 }
 
-static bool reduce(struct search_job *job, size_t *ret_hits_count)
+/* The job's share of what the batch has found, merged: its hits, from *ret_hits on. */
+static bool reduce(struct search_job *job, const struct qn_hit **ret_hits, size_t *ret_hits_count)
 {
-    uint32_t nq = job->message.search_request.nq;
+    const struct search_batch *batch = job->batch;
+    uint32_t nq = job->message.search_request.nq, first = job->first_query;
+    struct qn_hit *hits = batch->hits + (size_t)first * batch->k;
     struct topk *best = NULL;
 
-    for (unsigned i = 0; i < job->chunks_count; i++) {
-        const struct job_chunk *chunk = &job->chunks[i];
+    for (unsigned i = 0; i < batch->chunks_count; i++) {
+        const struct job_chunk *chunk = &batch->chunks[i];
         if (!chunk->ran)
             continue;
         if (best == NULL)
-            best = chunk->topks;
+            best = chunk->topks + first;
         else
-            reduce_merge(best, chunk->topks, nq);
+            reduce_merge(best, chunk->topks + first, nq);
     }
     if (best == NULL)
         return false;
-    *ret_hits_count = reduce_collect(best, nq, job->hit_counts, job->hits);
+    *ret_hits_count = reduce_collect(best, nq, batch->hit_counts + first, hits);
+    *ret_hits = hits;
     return true;
 }
 
@@ -109,7 +113,7 @@ static bool fill_coverage(struct search_job *job, struct search_answer *answer)
 static void fill_timings(struct search_job *job, struct search_answer *answer)
 {
     uint64_t now_us = clock_now_us(&job->agent->options.clock);
-    uint64_t started_us = atomic_load(&job->started_us);
+    uint64_t started_us = job->batch == NULL ? 0 : atomic_load(&job->batch->started_us);
 
     if (started_us == 0)
         started_us = now_us;
@@ -202,6 +206,7 @@ static enum qn_status status_of(const struct search_job *job, const struct searc
 void dispatch_answer(struct search_job *job)
 {
     struct search_answer answer = {.text = ""};
+    const struct qn_hit *hits = NULL;
     size_t hits_count = 0;
 
     if (job->message.reply_to[0] == '\0')
@@ -214,10 +219,10 @@ void dispatch_answer(struct search_job *job)
     if (answer.status != QN_STATUS_OK)
         answer.text = answer.status == QN_STATUS_TIMEOUT ? "no segment was searched in time"
                                                          : "the queue of searches is full";
-    if (answer.epochs_count > 0 && reduce(job, &hits_count)) {
-        answer.hit_counts = job->hit_counts;
+    if (answer.epochs_count > 0 && reduce(job, &hits, &hits_count)) {
+        answer.hit_counts = job->batch->hit_counts + job->first_query;
         answer.hit_counts_count = job->message.search_request.nq;
-        answer.hits = job->hits;
+        answer.hits = hits;
         answer.hits_count = hits_count;
     }
     fill_timings(job, &answer);

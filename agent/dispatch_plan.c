@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * How a search is spread: its segments by NUMA node, each node's on as many chunks as there are
- * workers, segments and work for. Chunks of a node share its segments by a counter, so that the
- * load balances itself whatever the segments' sizes. */
+ * How a batch of searches is spread: its segments by NUMA node, each node's on as many chunks as
+ * there are workers, segments and work for. Chunks of a node share its segments by a counter, so
+ * that the load balances itself whatever the segments' sizes. */
 #include "agent/dispatch_internal.h"
 
 #include <stdatomic.h>
@@ -33,52 +33,55 @@ struct search_options dispatch_options(const struct search_job *job)
                                    .refine = request->refine};
 }
 
-static uint64_t work_of(const struct search_job *job, const struct segment *segment)
+static uint64_t work_of(const struct search_batch *batch, const struct segment *segment)
 {
-    const struct search_options options = dispatch_options(job);
+    const struct search_options options = dispatch_options(batch->jobs);
 
-    return search_work(segment, &options) * job->message.search_request.nq;
+    return search_work(segment, &options) * batch->nq;
 }
 
-static void add_group(struct search_job *job, unsigned numa_node, uint32_t *filled)
+static void add_group(struct search_batch *batch, unsigned numa_node, uint32_t *filled)
 {
-    struct job_group *group = &job->groups[job->groups_count];
+    const struct search_job *first = batch->jobs;
+    struct job_group *group = &batch->groups[batch->groups_count];
 
     *group = (struct job_group){.numa_node = numa_node, .first = *filled};
-    for (uint32_t i = 0; i < job->targets_count; i++) {
-        const struct segment *segment = job->targets[i].segment;
+    for (uint32_t i = 0; i < first->targets_count; i++) {
+        const struct segment *segment = first->targets[i].segment;
         if (segment->numa_node != numa_node)
             continue;
-        job->order[(*filled)++] = i;
-        group->work += work_of(job, segment);
+        batch->order[(*filled)++] = i;
+        group->work += work_of(batch, segment);
     }
     group->count = *filled - group->first;
     if (group->count > 0)
-        job->groups_count++;
+        batch->groups_count++;
 }
 
-static bool group_targets(struct search_job *job)
+static bool group_targets(struct search_batch *batch)
 {
-    unsigned numa_count = job->agent->options.numa_count;
+    struct search_job *first = batch->jobs;
+    unsigned numa_count = batch->agent->options.numa_count;
     uint32_t filled = 0;
 
-    job->groups_count = 0;
-    job->groups = arena_calloc(&job->arena, numa_count, sizeof *job->groups);
-    if (job->groups == NULL)
+    batch->groups_count = 0;
+    batch->groups = arena_calloc(&first->arena, numa_count, sizeof *batch->groups);
+    batch->order = arena_alloc(&first->arena, first->targets_count * sizeof *batch->order);
+    if (batch->groups == NULL || batch->order == NULL)
         return false;
-    for (unsigned i = 0; i < numa_count && filled < job->targets_count; i++)
-        add_group(job, i, &filled);
-    return filled == job->targets_count;
+    for (unsigned i = 0; i < numa_count && filled < first->targets_count; i++)
+        add_group(batch, i, &filled);
+    return filled == first->targets_count;
 }
 
-static void choose_chunks(struct search_job *job)
+static void choose_chunks(struct search_batch *batch)
 {
-    const struct executor *executor = &job->agent->options.executor;
+    const struct executor *executor = &batch->agent->options.executor;
     uint64_t workers = executor->ops->concurrency(executor->self, EXECUTOR_LANE_SEARCH);
 
-    job->chunks_count = 0;
-    for (unsigned i = 0; i < job->groups_count; i++) {
-        struct job_group *group = &job->groups[i];
+    batch->chunks_count = 0;
+    for (unsigned i = 0; i < batch->groups_count; i++) {
+        struct job_group *group = &batch->groups[i];
         uint64_t chunks = 1 + group->work / PLAN_CHUNK_WORK;
         if (chunks > workers)
             chunks = workers;
@@ -87,154 +90,173 @@ static void choose_chunks(struct search_job *job)
         if (chunks > PLAN_CHUNKS_PER_NUMA_NODE)
             chunks = PLAN_CHUNKS_PER_NUMA_NODE;
         group->chunks_count = chunks > 0 ? (unsigned)chunks : 1;
-        job->chunks_count += group->chunks_count;
+        batch->chunks_count += group->chunks_count;
     }
 }
 
-static void choose_one_chunk_each(struct search_job *job)
+static void choose_one_chunk_each(struct search_batch *batch)
 {
-    for (unsigned i = 0; i < job->groups_count; i++)
-        job->groups[i].chunks_count = 1;
-    job->chunks_count = job->groups_count;
+    for (unsigned i = 0; i < batch->groups_count; i++)
+        batch->groups[i].chunks_count = 1;
+    batch->chunks_count = batch->groups_count;
 }
 
-static size_t topks_bytes(const struct search_job *job)
+static size_t topks_bytes(const struct search_batch *batch)
 {
-    return align_up(job->message.search_request.nq * sizeof(struct topk));
+    return align_up(batch->nq * sizeof(struct topk));
 }
 
-static size_t storage_bytes(const struct search_job *job)
+static size_t storage_bytes(const struct search_batch *batch)
 {
-    return align_up(job->message.search_request.nq * job->topk_stride);
+    return align_up(batch->nq * batch->topk_stride);
 }
 
 /* Top-k sets, their storage, the backup of both, and what the searches want. */
-static size_t chunk_bytes(const struct search_job *job)
+static size_t chunk_bytes(const struct search_batch *batch)
 {
-    return align_up(sizeof(struct job_chunk)) + 2 * (topks_bytes(job) + storage_bytes(job)) +
-           job->search_bytes;
+    return align_up(sizeof(struct job_chunk)) + 2 * (topks_bytes(batch) + storage_bytes(batch)) +
+           batch->search_bytes;
 }
 
-static size_t hits_bytes(const struct search_job *job)
+static size_t hits_bytes(const struct search_batch *batch)
 {
-    return align_up((size_t)job->message.search_request.nq * job->k * sizeof(struct qn_hit));
+    return align_up((size_t)batch->nq * batch->k * sizeof(struct qn_hit));
 }
 
-static size_t counts_bytes(const struct search_job *job)
+static size_t counts_bytes(const struct search_batch *batch)
 {
-    return align_up(job->message.search_request.nq * sizeof(uint32_t));
+    return align_up(batch->nq * sizeof(uint32_t));
 }
 
-static size_t queries_bytes(const struct search_job *job)
+static uint32_t dim_of(const struct search_batch *batch)
 {
-    const struct search_request *request = &job->message.search_request;
-
-    return align_up(search_queries_bytes(request->dim, request->nq));
+    return batch->jobs->message.search_request.dim;
 }
 
-static size_t scratch_bytes(const struct search_job *job)
+static size_t rows_bytes(const struct search_batch *batch)
 {
-    return queries_bytes(job) + hits_bytes(job) + counts_bytes(job) +
-           job->chunks_count * chunk_bytes(job);
+    if (batch->jobs->next_joined == NULL)
+        return 0; /* they stay where they were decoded */
+    return align_up((size_t)batch->nq * dim_of(batch) * sizeof(float));
 }
 
-static unsigned char *lay_chunk(struct search_job *job, struct job_chunk *chunk,
+static size_t queries_bytes(const struct search_batch *batch)
+{
+    return align_up(search_queries_bytes(dim_of(batch), batch->nq));
+}
+
+static size_t scratch_bytes(const struct search_batch *batch)
+{
+    return rows_bytes(batch) + queries_bytes(batch) + hits_bytes(batch) + counts_bytes(batch) +
+           batch->chunks_count * chunk_bytes(batch);
+}
+
+static unsigned char *lay_chunk(struct search_batch *batch, struct job_chunk *chunk,
                                 unsigned char *place)
 {
-    *chunk = (struct job_chunk){.task = {dispatch_run_chunk}, .job = job};
+    *chunk = (struct job_chunk){.task = {dispatch_run_chunk}, .batch = batch};
     chunk->topks = (struct topk *)(void *)place;
-    place += topks_bytes(job);
+    place += topks_bytes(batch);
     chunk->storage = place;
-    place += storage_bytes(job);
+    place += storage_bytes(batch);
     chunk->backup = place;
-    place += topks_bytes(job) + storage_bytes(job);
+    place += topks_bytes(batch) + storage_bytes(batch);
     chunk->scratch = place;
-    return place + job->search_bytes;
+    return place + batch->search_bytes;
 }
 
-static void lay_scratch(struct search_job *job)
+/* Their queries one after the other. */
+static const float *join_rows(struct search_batch *batch, unsigned char *place)
 {
-    const struct search_request *request = &job->message.search_request;
-    unsigned char *place = job->scratch;
+    const uint32_t dim = dim_of(batch);
+    float *rows = (float *)(void *)place;
+
+    if (batch->jobs->next_joined == NULL)
+        return batch->jobs->message.search_request.queries;
+    for (const struct search_job *job = batch->jobs; job != NULL; job = job->next_joined) {
+        const struct search_request *request = &job->message.search_request;
+        memcpy(rows + (size_t)job->first_query * dim, request->queries,
+               (size_t)request->nq * dim * sizeof(float));
+    }
+    return rows;
+}
+
+static void lay_scratch(struct search_batch *batch)
+{
+    unsigned char *place = batch->scratch;
+    const float *rows = join_rows(batch, place);
     unsigned chunk = 0;
 
-    search_queries_init(&job->queries, request->dim, request->nq, request->queries, place);
-    place += queries_bytes(job);
-    job->hits = (struct qn_hit *)(void *)place;
-    place += hits_bytes(job);
-    job->hit_counts = (uint32_t *)(void *)place;
-    place += counts_bytes(job);
-    job->chunks = (struct job_chunk *)(void *)place;
-    place += job->chunks_count * align_up(sizeof(struct job_chunk));
-    for (unsigned i = 0; i < job->chunks_count; i++)
-        place = lay_chunk(job, &job->chunks[i], place);
-    for (unsigned i = 0; i < job->groups_count; i++)
-        for (unsigned j = 0; j < job->groups[i].chunks_count; j++)
-            job->chunks[chunk++].group = &job->groups[i];
+    place += rows_bytes(batch);
+    search_queries_init(&batch->queries, dim_of(batch), batch->nq, rows, place);
+    place += queries_bytes(batch);
+    batch->hits = (struct qn_hit *)(void *)place;
+    place += hits_bytes(batch);
+    batch->hit_counts = (uint32_t *)(void *)place;
+    place += counts_bytes(batch);
+    batch->chunks = (struct job_chunk *)(void *)place;
+    place += batch->chunks_count * align_up(sizeof(struct job_chunk));
+    for (unsigned i = 0; i < batch->chunks_count; i++)
+        place = lay_chunk(batch, &batch->chunks[i], place);
+    for (unsigned i = 0; i < batch->groups_count; i++)
+        for (unsigned j = 0; j < batch->groups[i].chunks_count; j++)
+            batch->chunks[chunk++].group = &batch->groups[i];
 }
 
 /* Reserves for all chunks, else for one per NUMA node, else goes on the headroom if alone. */
-static bool reserve(struct search_job *job)
+static bool reserve(struct search_batch *batch)
 {
-    struct agent *agent = job->agent;
-    uint64_t request_bytes = job->arena.taken_bytes;
+    struct agent *agent = batch->agent;
 
-    job->scratch_bytes = request_bytes + scratch_bytes(job);
-    if (node_reserve_scratch(agent->node, job->scratch_bytes))
+    batch->scratch_bytes = scratch_bytes(batch);
+    if (node_reserve_scratch(agent->node, batch->scratch_bytes))
         return true;
-    choose_one_chunk_each(job);
-    job->scratch_bytes = request_bytes + scratch_bytes(job);
-    if (node_reserve_scratch(agent->node, job->scratch_bytes))
+    choose_one_chunk_each(batch);
+    batch->scratch_bytes = scratch_bytes(batch);
+    if (node_reserve_scratch(agent->node, batch->scratch_bytes))
         return true;
-    job->scratch_bytes = 0;
-    return agent->searches_in_flight == 0;
+    batch->scratch_bytes = 0;
+    return agent->searches_in_flight == 1;
 }
 
-static uint32_t needed_k(const struct search_job *job)
+static size_t search_bytes(const struct search_batch *batch)
 {
-    uint32_t asked = job->message.search_request.k;
-    uint64_t rows_count = 0;
-
-    for (uint32_t i = 0; i < job->targets_count; i++)
-        rows_count += job->targets[i].segment->facts.rows_count;
-    if (rows_count >= asked)
-        return asked;
-    return rows_count > 0 ? (uint32_t)rows_count : 1;
-}
-
-static size_t search_bytes(const struct search_job *job)
-{
-    const struct search_options options = dispatch_options(job);
+    const struct search_job *first = batch->jobs;
+    const struct search_options options = dispatch_options(first);
     size_t most = 0;
 
-    for (uint32_t i = 0; i < job->targets_count; i++) {
-        size_t bytes = search_scratch_bytes(job->targets[i].segment, &options);
+    for (uint32_t i = 0; i < first->targets_count; i++) {
+        size_t bytes = search_scratch_bytes(first->targets[i].segment, &options);
         most = bytes > most ? bytes : most;
     }
     return align_up(most);
 }
 
-enum qn_status dispatch_plan(struct search_job *job)
+enum qn_status dispatch_plan(struct search_batch *batch)
 {
-    job->k = needed_k(job);
-    job->search_bytes = search_bytes(job);
-    job->topk_stride = (topk_bytes(job->k) + 15) & ~(size_t)15;
-    if (!group_targets(job))
+    batch->k = batch->jobs->k;
+    batch->chunks_count = 0;
+    atomic_store(&batch->started_us, 0);
+    batch->search_bytes = search_bytes(batch);
+    batch->topk_stride = (topk_bytes(batch->k) + 15) & ~(size_t)15;
+    if (!group_targets(batch))
         return QN_STATUS_BUSY;
-    choose_chunks(job);
-    if (!reserve(job))
+    choose_chunks(batch);
+    if (!reserve(batch))
         return QN_STATUS_BUSY;
-    job->scratch = aligned_alloc(PLAN_ALIGNMENT, scratch_bytes(job));
-    if (job->scratch == NULL) {
-        if (job->scratch_bytes > 0)
-            node_release_scratch(job->agent->node, job->scratch_bytes);
+    batch->scratch = aligned_alloc(PLAN_ALIGNMENT, scratch_bytes(batch));
+    if (batch->scratch == NULL) {
+        if (batch->scratch_bytes > 0)
+            node_release_scratch(batch->agent->node, batch->scratch_bytes);
         return QN_STATUS_BUSY;
     }
-    lay_scratch(job);
+    lay_scratch(batch);
+    for (struct search_job *job = batch->jobs; job != NULL; job = job->next_joined)
+        job->batch = batch;
     return QN_STATUS_OK;
 }
 
-bool dispatch_is_short(const struct search_job *job)
+bool dispatch_is_short(const struct search_batch *batch)
 {
-    return job->chunks_count == 1 && job->groups[0].work < PLAN_SHORT_BYTES / sizeof(float);
+    return batch->chunks_count == 1 && batch->groups[0].work < PLAN_SHORT_BYTES / sizeof(float);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A worker's share of a search: takes segments of its NUMA node until there is none left. */
+ * A worker's share of a batch: takes segments of its NUMA node until there is none left. Each job
+ * of a batch keeps its own deadline: one that is over ends that job on that segment, no other. */
 #include "agent/dispatch_internal.h"
 
 #include "base/check.h"
@@ -10,93 +11,158 @@
  * Longer ones are worth a copy of the top-k sets, to put back if the deadline stops them. */
 enum { RUN_WHOLE_WORK = 4 << 20 };
 
-static bool past_deadline(void *owner)
-{
-    const struct search_job *job = owner;
+/* Some queries of a batch, one after the other, as they are searched at once. */
+struct slice {
+    struct job_chunk *chunk;
+    const struct search_queries *queries;
+    uint32_t first_query;
+    const struct search_job *jobs; /* whose deadlines count */
+    bool is_one;                   /* the first of jobs alone */
+};
 
+static bool past_deadline(const struct search_job *job)
+{
     return clock_now_us(&job->agent->options.clock) >= job->deadline_us;
+}
+
+static bool any_past_deadline(void *owner)
+{
+    const struct slice *slice = owner;
+    uint64_t now_us = clock_now_us(&slice->jobs->agent->options.clock);
+
+    for (const struct search_job *job = slice->jobs; job != NULL; job = job->next_joined)
+        if (now_us >= job->deadline_us)
+            return true;
+        else if (slice->is_one)
+            return false;
+    return false;
 }
 
 static void init_topks(struct job_chunk *chunk)
 {
-    const struct search_job *job = chunk->job;
+    const struct search_batch *batch = chunk->batch;
 
-    for (uint32_t q = 0; q < job->message.search_request.nq; q++)
-        topk_init(&chunk->topks[q], job->metric, job->k, chunk->storage + q * job->topk_stride);
+    for (uint32_t q = 0; q < batch->nq; q++)
+        topk_init(&chunk->topks[q], batch->jobs->metric, batch->k,
+                  chunk->storage + q * batch->topk_stride);
 }
 
-static void save_topks(struct job_chunk *chunk)
+/* Of the slice alone: what others of the batch have found stays as it is. */
+static void save_topks(const struct slice *slice)
 {
-    const struct search_job *job = chunk->job;
-    uint32_t nq = job->message.search_request.nq;
-    size_t topks_bytes = nq * sizeof *chunk->topks;
+    const struct job_chunk *chunk = slice->chunk;
+    const struct search_batch *batch = chunk->batch;
+    size_t first = slice->first_query, nq = slice->queries->nq;
+    unsigned char *storage = chunk->backup + batch->nq * sizeof *chunk->topks;
 
-    memcpy(chunk->backup, chunk->topks, topks_bytes);
-    memcpy(chunk->backup + topks_bytes, chunk->storage, nq * job->topk_stride);
+    memcpy(chunk->backup + first * sizeof *chunk->topks, chunk->topks + first,
+           nq * sizeof *chunk->topks);
+    memcpy(storage + first * batch->topk_stride, chunk->storage + first * batch->topk_stride,
+           nq * batch->topk_stride);
 }
 
-static void restore_topks(struct job_chunk *chunk)
+static void restore_topks(const struct slice *slice)
 {
-    const struct search_job *job = chunk->job;
-    uint32_t nq = job->message.search_request.nq;
-    size_t topks_bytes = nq * sizeof *chunk->topks;
+    const struct job_chunk *chunk = slice->chunk;
+    const struct search_batch *batch = chunk->batch;
+    size_t first = slice->first_query, nq = slice->queries->nq;
+    const unsigned char *storage = chunk->backup + batch->nq * sizeof *chunk->topks;
 
-    memcpy(chunk->topks, chunk->backup, topks_bytes);
-    memcpy(chunk->storage, chunk->backup + topks_bytes, nq * job->topk_stride);
+    memcpy(chunk->topks + first, chunk->backup + first * sizeof *chunk->topks,
+           nq * sizeof *chunk->topks);
+    memcpy(chunk->storage + first * batch->topk_stride, storage + first * batch->topk_stride,
+           nq * batch->topk_stride);
 }
 
-static enum qn_status search_target(struct job_chunk *chunk, const struct segment *segment)
+/* Anything but OK leaves the top-k sets as they were. */
+static enum qn_status search_slice(struct slice *slice, const struct segment *segment)
 {
-    struct search_job *job = chunk->job;
-    const uint32_t nq = job->message.search_request.nq;
-    struct search_options options = dispatch_options(job);
+    struct job_chunk *chunk = slice->chunk;
+    struct search_options options = dispatch_options(slice->jobs);
+    bool is_long;
 
-    if (past_deadline(job))
-        return QN_STATUS_TIMEOUT;
     if (segment->facts.rows_count == 0)
         return QN_STATUS_OK;
     options.scratch = chunk->scratch;
-    if (search_work(segment, &options) * nq >= RUN_WHOLE_WORK) {
-        options.stop = past_deadline;
-        options.stop_owner = job;
-        save_topks(chunk);
+    is_long = search_work(segment, &options) * slice->queries->nq >= RUN_WHOLE_WORK;
+    if (is_long) {
+        options.stop = any_past_deadline;
+        options.stop_owner = slice;
+        save_topks(slice);
     }
-    enum qn_status status = search_segment(segment, &job->queries, &options, chunk->topks);
-    if (status != QN_STATUS_OK)
-        restore_topks(chunk);
+    enum qn_status status =
+        search_segment(segment, slice->queries, &options, chunk->topks + slice->first_query);
+    if (status != QN_STATUS_OK && is_long)
+        restore_topks(slice);
     return status;
 }
 
-void dispatch_leave_chunk(struct search_job *job)
+static enum qn_status search_alone(struct job_chunk *chunk, const struct search_job *job,
+                                   const struct segment *segment)
 {
-    struct agent *agent = job->agent;
+    const struct search_queries *all = &chunk->batch->queries;
+    struct search_queries own = {.dim = all->dim,
+                                 .nq = job->message.search_request.nq,
+                                 .rows = all->rows + (size_t)job->first_query * all->dim};
+    struct slice slice = {.chunk = chunk,
+                          .queries = own.nq == all->nq ? all : &own,
+                          .first_query = job->first_query,
+                          .jobs = job,
+                          .is_one = true};
 
-    if (atomic_fetch_sub(&job->pending, 1) != 1)
-        return;
+    return past_deadline(job) ? QN_STATUS_TIMEOUT : search_slice(&slice, segment);
+}
+
+/* All jobs at once; one by one if some deadline is over, or is before the segment is through. */
+static void search_target(struct job_chunk *chunk, uint32_t target)
+{
+    struct search_batch *batch = chunk->batch;
+    const struct segment *segment = batch->jobs->targets[target].segment;
+    struct slice whole = {.chunk = chunk, .queries = &batch->queries, .jobs = batch->jobs};
+    bool together = batch->jobs->next_joined != NULL && !any_past_deadline(&whole) &&
+                    search_slice(&whole, segment) == QN_STATUS_OK;
+
+    for (struct search_job *job = batch->jobs; job != NULL; job = job->next_joined)
+        job->targets[target].outcome = together ? QN_STATUS_OK : search_alone(chunk, job, segment);
+}
+
+static void end_job(struct search_job *job)
+{
     dispatch_answer(job);
     for (uint32_t i = 0; i < job->targets_count; i++)
         segment_unpin(job->targets[i].segment);
+}
+
+void dispatch_leave_chunk(struct search_batch *batch)
+{
+    struct agent *agent = batch->agent;
+
+    if (atomic_fetch_sub(&batch->pending, 1) != 1)
+        return;
+    transport_cork(&agent->options.search_transport);
+    for (struct search_job *job = batch->jobs; job != NULL; job = job->next_joined)
+        end_job(job);
+    transport_uncork(&agent->options.search_transport);
     /* Never full: dispatch admits no more searches than the ring has room for. */
-    CHECK(ring_push(&agent->events, &job->finished));
+    CHECK(ring_push(&agent->events, &batch->finished));
 }
 
 void dispatch_run_chunk(struct task *task)
 {
     struct job_chunk *chunk = (struct job_chunk *)(void *)task;
-    struct search_job *job = chunk->job;
+    struct search_batch *batch = chunk->batch;
     struct job_group *group = chunk->group;
     uint64_t none = 0;
 
-    (void)atomic_compare_exchange_strong(&job->started_us, &none,
-                                         clock_now_us(&job->agent->options.clock));
+    (void)atomic_compare_exchange_strong(&batch->started_us, &none,
+                                         clock_now_us(&batch->agent->options.clock));
     init_topks(chunk);
     chunk->ran = true;
     for (;;) {
         uint32_t number = atomic_fetch_add(&group->next, 1);
         if (number >= group->count)
             break;
-        struct job_target *target = &job->targets[job->order[group->first + number]];
-        target->outcome = search_target(chunk, target->segment);
+        search_target(chunk, batch->order[group->first + number]);
     }
-    dispatch_leave_chunk(job);
+    dispatch_leave_chunk(batch);
 }

@@ -16,7 +16,7 @@ struct agent_event {
         AGENT_EVENT_LOAD_DONE, /* of struct holding */
         AGENT_EVENT_DRAINED,   /* likewise */
         AGENT_EVENT_UNMAPPED,  /* likewise */
-        AGENT_EVENT_SEARCHED,  /* of struct search_job */
+        AGENT_EVENT_SEARCHED,  /* of struct search_batch */
     } kind;
 };
 

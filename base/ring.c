@@ -51,7 +51,7 @@ bool ring_push(struct ring *ring, void *item)
         slot->item = item;
         atomic_store_explicit(&slot->turn, position + 1, memory_order_release);
         if (ring->waiter != NULL)
-            waiter_wake(ring->waiter);
+            waiter_wake_one(ring->waiter);
         return true;
     }
 }

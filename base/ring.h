@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Bounded ring of pointers, any number of producers and consumers (Vyukov's bounded queue). The
- * only place where threads meet. A push wakes the ring's waiter; a full ring refuses. */
+ * only place where threads meet. A push wakes one of those who sleep on the ring's
+ * waiter, so they must be equals; a full ring refuses. */
 #ifndef BASE_RING_H
 #define BASE_RING_H
 

@@ -51,13 +51,23 @@ void waiter_wait(struct waiter *waiter, uint32_t ticket, uint64_t timeout_us)
     waiter_cancel(waiter);
 }
 
-void waiter_wake(struct waiter *waiter)
+static void wake(struct waiter *waiter, int most)
 {
     /* Read-modify-write rather than fence and load: TSan understands it. */
     if (atomic_fetch_add(&waiter->sleepers, 0) == 0)
         return;
     (void)atomic_fetch_add(&waiter->sequence, 1);
-    (void)syscall(SYS_futex, &waiter->sequence, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    (void)syscall(SYS_futex, &waiter->sequence, FUTEX_WAKE_PRIVATE, most, NULL, NULL, 0);
+}
+
+void waiter_wake(struct waiter *waiter)
+{
+    wake(waiter, INT_MAX);
+}
+
+void waiter_wake_one(struct waiter *waiter)
+{
+    wake(waiter, 1);
 }
 
 /* A hint that several consumers may write: lost updates do no harm. */
@@ -70,13 +80,11 @@ static void note_wait(struct waiter *waiter, uint64_t waited_us)
         atomic_store_explicit(&waiter->spin_credit, next, memory_order_relaxed);
 }
 
-int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
-                      uint64_t deadline_us)
+static int wait_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
+                      uint64_t deadline_us, uint64_t spin_us)
 {
     struct clock clock = clock_monotonic();
     uint64_t began_us = clock_now_us(&clock), now_us = began_us;
-    bool spins = atomic_load_explicit(&waiter->spin_credit, memory_order_relaxed) > 0;
-    uint64_t spin_until_us = spins ? began_us + SPIN_US : began_us;
 
     for (;;) {
         if (ready(owner)) {
@@ -86,7 +94,7 @@ int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *ow
         now_us = clock_now_us(&clock);
         if (now_us >= deadline_us)
             return ready(owner);
-        if (now_us < spin_until_us)
+        if (now_us < began_us + spin_us)
             continue;
         uint32_t ticket = waiter_prepare(waiter);
         if (ready(owner)) {
@@ -97,4 +105,18 @@ int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *ow
                     deadline_us == WAITER_FOREVER ? WAITER_FOREVER : deadline_us - now_us);
         now_us = clock_now_us(&clock);
     }
+}
+
+int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
+                      uint64_t deadline_us)
+{
+    bool spins = atomic_load_explicit(&waiter->spin_credit, memory_order_relaxed) > 0;
+
+    return wait_until(waiter, ready, owner, deadline_us, spins ? SPIN_US : 0);
+}
+
+int waiter_sleep_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
+                       uint64_t deadline_us)
+{
+    return wait_until(waiter, ready, owner, deadline_us, 0);
 }

@@ -27,6 +27,8 @@ void waiter_cancel(struct waiter *waiter);
 /* Returns when woken, when timeout_us are over, or for no reason; the caller looks again. */
 void waiter_wait(struct waiter *waiter, uint32_t ticket, uint64_t timeout_us);
 void waiter_wake(struct waiter *waiter);
+/* For one more item that any of the sleepers can take. */
+void waiter_wake_one(struct waiter *waiter);
 
 /* Calls ready(owner) until it is true or the clock passes deadline_us: spins at most 50 us, then
  * sleeps. Returns what ready said last. It spins only while that pays: when the last waits were all
@@ -34,5 +36,8 @@ void waiter_wake(struct waiter *waiter);
  * on two cores), so it sleeps at once until waits are short again. */
 int waiter_wait_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
                       uint64_t deadline_us);
+/* The same without spinning: the core is wanted by others. */
+int waiter_sleep_until(struct waiter *waiter, int (*ready)(void *owner), void *owner,
+                       uint64_t deadline_us);
 
 #endif

@@ -93,6 +93,7 @@ static void client_free(struct qn_client *client, bool is_child)
     if (!is_child) {
         client_calls_done(&client->calls);
         client_views_done(&client->views);
+        client_joins_done(&client->joins);
         (void)pthread_mutex_destroy(&client->feeds_lock);
     }
     free(client->url);
@@ -127,6 +128,7 @@ enum qn_status qn_client_open(const struct qn_client_options *options,
         return error_set(error, QN_STATUS_NO_MEMORY, "client");
     memset(client, 0, sizeof *client);
     client_calls_init(&client->calls);
+    client_joins_init(&client->joins);
     CHECK(pthread_mutex_init(&client->feeds_lock, NULL) == 0);
     client->pid = getpid();
     client->connect_ms = options->connect_ms == 0 ? CONNECT_DEFAULT_MS : options->connect_ms;
@@ -158,6 +160,7 @@ enum qn_status qn_client_reopen(struct qn_client *client, struct qn_error *error
     /* Threads of the parent may have held any lock and changed any of these when the process was
      * copied: all is made anew and nothing freed. The calls of those threads are not ours. */
     client_calls_init(&client->calls);
+    client_joins_init(&client->joins);
     memset(&client->views, 0, sizeof client->views);
     CHECK(pthread_mutex_init(&client->feeds_lock, NULL) == 0);
     memset(client->feeds, 0, sizeof client->feeds);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "channel/client_calls.h"
+#include "channel/client_join.h"
 #include "channel/client_views.h"
 #include "channel/subject.h"
 #include "qnode/control.h"
@@ -17,6 +18,7 @@ enum { CLIENT_FEEDS_MAX = 64, CLIENT_ID_BYTES = 8 };
 struct qn_client {
     struct client_calls calls;
     struct client_views views;
+    struct client_joins joins;
     pid_t pid; /* of the process that opened it, or opened it again */
     uint32_t connect_ms;
     char *url, *cluster;

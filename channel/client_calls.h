@@ -27,6 +27,12 @@ enum {
     CLIENT_CALLS_SEARCH_BYTES = 64 << 20, /* what one search may take */
 };
 
+/* How busy the agents were that a search has asked; the longest of each. */
+struct client_load {
+    uint32_t queue_us;  /* from its arrival until a worker began */
+    uint32_t search_us; /* from then to the answer; 0: none has come */
+};
+
 struct client_call {
     _Atomic uint64_t number; /* call number | slot; 0: free */
     struct waiter waiter;
@@ -34,6 +40,7 @@ struct client_call {
     _Atomic bool is_poked;
     uint32_t slot;
     struct arena search_arena, decode_arena, encode_arena;
+    struct client_load load; /* of its last search */
     struct client_call *next_free;
 };
 

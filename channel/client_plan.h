@@ -141,6 +141,7 @@ struct client_search {
     bool wants_view, asks_view;
     bool is_done, is_done_told;
     uint32_t sent_count, retried_count;
+    uint32_t queue_us, search_us; /* the longest that an answer told of */
 };
 
 /* client_view.c */

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/finite.h"
+#include "channel/client_query.h"
 #include "channel/client_search.h"
 #include "channel/codec.h"
 #include <inttypes.h>
@@ -317,20 +318,61 @@ static enum qn_status search_on_call(struct query *query, struct qn_search_resul
     return status;
 }
 
+enum qn_status client_query_run(struct qn_client *client, struct client_call *call,
+                                const struct qn_search_request *request,
+                                struct qn_search_result *ret_result, struct qn_error *error)
+{
+    struct query query = {.client = client, .call = call, .asked = request};
+    enum qn_status status = search_on_call(&query, ret_result, error);
+
+    call->load = (struct client_load){0};
+    if (query.search != NULL)
+        client_search_load(query.search, &call->load.queue_us, &call->load.search_us);
+    return status;
+}
+
+/* In what time is left. */
+static enum qn_status search_alone(struct qn_client *client, const struct qn_search_request *asked,
+                                   uint64_t started_ms, struct qn_search_result *ret_result,
+                                   struct qn_error *error)
+{
+    uint64_t gone_ms = clock_now_ms(&client->clock) - started_ms;
+    struct qn_search_request request = *asked;
+
+    if (request.deadline_ms == 0)
+        request.deadline_ms = CLIENT_SEARCH_DEADLINE_MS;
+    request.deadline_ms =
+        gone_ms < request.deadline_ms ? request.deadline_ms - (uint32_t)gone_ms : 1;
+    struct client_call *call = client_calls_take(&client->calls);
+    if (call == NULL)
+        return client_calls_refused(&client->calls, error);
+    enum qn_status status = client_query_run(client, call, &request, ret_result, error);
+    if (status == QN_STATUS_OK)
+        ret_result->took_us += gone_ms * 1000;
+    client_calls_give_back(&client->calls, call);
+    return status;
+}
+
 enum qn_status qn_search(struct qn_client *client, const struct qn_search_request *request,
                          struct qn_search_result *ret_result, struct qn_error *error)
 {
-    struct query query = {.client = client, .asked = request};
     enum qn_status status = client_check_fork(client, error);
+    struct client_joined joined;
 
     if (status == QN_STATUS_OK)
         status = check_request(request, error);
     if (status != QN_STATUS_OK)
         return status;
-    query.call = client_calls_take(&client->calls);
-    if (query.call == NULL)
+    struct client_call *call = client_calls_take(&client->calls);
+    if (call == NULL)
         return client_calls_refused(&client->calls, error);
-    status = search_on_call(&query, ret_result, error);
-    client_calls_give_back(&client->calls, query.call);
-    return status;
+    uint64_t started_ms = clock_now_ms(&client->clock);
+    status = client_join_search(client, call, request, &joined, error);
+    client_calls_give_back(&client->calls, call);
+    if (status != QN_STATUS_OK)
+        return status;
+    if (!joined.is_done)
+        return search_alone(client, request, started_ms, ret_result, error);
+    *ret_result = joined.result;
+    return QN_STATUS_OK;
 }

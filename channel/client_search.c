@@ -20,11 +20,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEADLINE_DEFAULT_MS = 5000, MARGIN_MAX_MS = 20 };
+enum { MARGIN_MAX_MS = 20 };
 
 static uint64_t min_ms(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
+}
+
+static uint32_t max_us(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
 }
 
 static bool add_partitions(struct client_search *search)
@@ -109,7 +114,8 @@ struct client_search *client_search_new(struct arena *arena,
                                         uint64_t first_request_id, uint64_t now_ms)
 {
     struct client_search *search = arena_calloc(arena, 1, sizeof *search);
-    uint64_t budget_ms = request->deadline_ms == 0 ? DEADLINE_DEFAULT_MS : request->deadline_ms;
+    uint64_t budget_ms =
+        request->deadline_ms == 0 ? CLIENT_SEARCH_DEADLINE_MS : request->deadline_ms;
 
     CHECK(request->nq >= 1 && request->nq <= LIMIT_QUERIES_PER_REQUEST_MAX);
     CHECK(request->k >= 1 && request->k <= LIMIT_K_MAX);
@@ -172,9 +178,19 @@ void client_search_on_answer(struct client_search *search, uint64_t request_id,
     struct client_request *request = find_open(search, request_id);
 
     search->now_ms = now_ms;
-    if (request != NULL)
+    if (request != NULL) {
+        search->queue_us = max_us(search->queue_us, answer->queue_us);
+        search->search_us = max_us(search->search_us, answer->search_us);
         client_answer_take(search, request, answer);
+    }
     settle(search);
+}
+
+void client_search_load(const struct client_search *search, uint32_t *ret_queue_us,
+                        uint32_t *ret_search_us)
+{
+    *ret_queue_us = search->queue_us;
+    *ret_search_us = search->search_us;
 }
 
 void client_search_on_no_responders(struct client_search *search, uint64_t request_id,

@@ -14,8 +14,9 @@
 #include "qnode/search.h"
 
 enum {
-    CLIENT_SEARCH_RESEND_MS = 100, /* no answer: ask the same copy again (C1: idempotent) */
-    CLIENT_SEARCH_TRIES_MAX = 64,  /* requests per search and node */
+    CLIENT_SEARCH_RESEND_MS = 100,    /* no answer: ask the same copy again (C1: idempotent) */
+    CLIENT_SEARCH_DEADLINE_MS = 5000, /* of a request that names none */
+    CLIENT_SEARCH_TRIES_MAX = 64,     /* requests per search and node */
 };
 
 /* What to do after a step, taken one by one with client_search_next until false. */
@@ -56,6 +57,10 @@ void client_search_on_tick(struct client_search *search, uint64_t now_ms);
 /* When to call client_search_on_tick at the latest. */
 uint64_t client_search_wake_ms(const struct client_search *search);
 bool client_search_next(struct client_search *search, struct client_search_action *ret_action);
+/* The longest that an agent's answer says of itself: from the request's arrival until a worker
+ * began, and from then on. 0: none has come. */
+void client_search_load(const struct client_search *search, uint32_t *ret_queue_us,
+                        uint32_t *ret_search_us);
 /* After DONE. Allocates the result's arrays with malloc. */
 enum qn_status client_search_result(struct client_search *search,
                                     struct qn_search_result *ret_result);

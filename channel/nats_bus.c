@@ -129,8 +129,31 @@ static enum qn_status nats_publish(void *self, const char *subject, const char *
     if (wire == NULL)
         return QN_STATUS_UNAVAILABLE;
     enum qn_status status = nats_wire_publish(wire, subject, reply_subject, bytes, size);
+    if (atomic_load(&bus->corks) == 0)
+        nats_wire_push(wire);
     nats_bus_give_back_wire(bus);
     return status;
+}
+
+static void nats_cork(void *self)
+{
+    struct nats_bus *bus = self;
+
+    (void)atomic_fetch_add(&bus->corks, 1);
+}
+
+/* What somebody published while it saw our cork is in the buffer by now. */
+static void nats_uncork(void *self)
+{
+    struct nats_bus *bus = self;
+
+    if (atomic_fetch_sub(&bus->corks, 1) != 1)
+        return;
+    struct nats_wire *wire = nats_bus_take_wire(bus);
+    if (wire == NULL)
+        return;
+    nats_wire_push(wire);
+    nats_bus_give_back_wire(bus);
 }
 
 enum qn_status nats_bus_flush(struct nats_bus *bus, uint64_t timeout_ms)
@@ -291,6 +314,8 @@ static const struct transport_ops ops = {
     .refused = nats_refused,
     .retain = nats_retain,
     .dropped = nats_dropped,
+    .cork = nats_cork,
+    .uncork = nats_uncork,
 };
 
 /* Tries again until connect_ms are over: the server may be starting. */

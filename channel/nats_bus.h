@@ -31,6 +31,7 @@ struct nats_bus {
     pthread_rwlock_t wire_lock;
     struct nats_wire *wire; /* NULL: between two */
     _Atomic size_t payload_max;
+    atomic_uint corks;               /* threads that will push what all publish meanwhile */
     _Atomic uint64_t dropped_before; /* by wires that are gone */
 
     pthread_mutex_t lock; /* of what follows; subscribers are added at the head and stay */

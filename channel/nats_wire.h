@@ -34,9 +34,11 @@ enum qn_status nats_wire_open(const struct nats_wire_options *options, struct na
  * callback, so the owner of the events must outlive it. */
 bool nats_wire_close(struct nats_wire *wire);
 
-/* These are as the port says; subjects are valid. */
+/* These are as the port says; subjects are valid. What is published leaves with the next push, at
+ * the latest when the wire's own thread comes to it. */
 enum qn_status nats_wire_publish(struct nats_wire *wire, const char *subject,
                                  const char *reply_subject, const void *bytes, size_t size);
+void nats_wire_push(struct nats_wire *wire);
 enum qn_status nats_wire_subscribe(struct nats_wire *wire, const char *subject,
                                    bus_handler *on_message, void *owner, struct qn_error *error);
 enum qn_status nats_wire_flush(struct nats_wire *wire, uint64_t timeout_ms);

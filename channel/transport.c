@@ -74,3 +74,15 @@ uint64_t transport_dropped(const struct transport *transport)
 {
     return transport->ops->dropped == NULL ? 0 : transport->ops->dropped(transport->self);
 }
+
+void transport_cork(const struct transport *transport)
+{
+    if (transport->ops->cork != NULL)
+        transport->ops->cork(transport->self);
+}
+
+void transport_uncork(const struct transport *transport)
+{
+    if (transport->ops->uncork != NULL)
+        transport->ops->uncork(transport->self);
+}

@@ -38,7 +38,7 @@ typedef void bus_handler(void *owner, struct bus_message *message);
  * NOT_PERMITTED: the server refuses it. is_connected(): a hint for people. close(): from no
  * handler; drains, then frees.
  *
- * The last four may be NULL: not on this bus. Callers use the functions below.
+ * The last six may be NULL: not on this bus. Callers use the functions below.
  * flush(): waits until the server has seen what was published and subscribed to before, at most
  * timeout_ms: what it refuses is known then. TIMEOUT, UNAVAILABLE. Not from a handler.
  * refused(): NOT_PERMITTED, with words for people, if the server refused us this subject (or the
@@ -47,7 +47,9 @@ typedef void bus_handler(void *owner, struct bus_message *message);
  * retain(): the bus keeps the newest message on each subject that matches the pattern and gives it
  * to whoever subscribes later, before anything newer; called once, kept up when a server comes
  * back. UNSUPPORTED: this bus does not; else its trouble. dropped(): messages for our subscriptions
- * that the bus library threw away since open. */
+ * that the bus library threw away since open. cork(), uncork(): what is published between them, by
+ * any thread, may leave together with the uncork, so keep it short; as many of one as of the other.
+ */
 struct transport_ops {
     const char *name;
     enum qn_status (*publish)(void *self, const char *subject, const char *reply_subject,
@@ -62,6 +64,8 @@ struct transport_ops {
                               struct qn_error *error);
     enum qn_status (*retain)(void *self, const char *pattern, struct qn_error *error);
     uint64_t (*dropped)(void *self);
+    void (*cork)(void *self);
+    void (*uncork)(void *self);
 };
 
 struct transport {
@@ -75,7 +79,7 @@ struct transport {
 enum qn_status transport_open(const char *url, const char *name, uint64_t connect_ms,
                               struct transport *ret_transport, struct qn_error *error);
 
-/* The last four members of the port; a bus that lacks one has nothing to wait for, refuses nothing,
+/* The last members of the port; a bus that lacks one has nothing to wait for, refuses nothing,
  * retains nothing (UNSUPPORTED), drops nothing. */
 enum qn_status transport_flush(const struct transport *transport, uint64_t timeout_ms);
 enum qn_status transport_refused(const struct transport *transport, const char *subject,
@@ -83,6 +87,8 @@ enum qn_status transport_refused(const struct transport *transport, const char *
 enum qn_status transport_retain(const struct transport *transport, const char *pattern,
                                 struct qn_error *error);
 uint64_t transport_dropped(const struct transport *transport);
+void transport_cork(const struct transport *transport);
+void transport_uncork(const struct transport *transport);
 
 enum qn_status transport_inproc_open(const char *url, struct transport *ret_transport,
                                      struct qn_error *error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * NATS by libnats (nats.c; the only file that includes it): one connection, any number of
- * asynchronous subscriptions, each with its delivery thread of the library. It is longer than our
- * files are because of that "only".
+ * NATS by libnats (nats.c; this file, nats_message.h and nats_socket.h alone include it): one
+ * connection, any number of asynchronous subscriptions, each with its delivery thread of the
+ * library. It is longer than our files are because of that "only".
  *
  * - SetSendAsap: without it every publish waits a millisecond for the flusher.
  * - Debian's libnats 3.4.1 corrupts the heap when a subscription is destroyed while messages
@@ -28,9 +28,9 @@
 #include "base/log.h"
 #include "base/prng.h"
 #include "channel/nats_backoff.h"
+#include "channel/nats_message.h"
+#include "channel/nats_socket.h"
 #include "channel/nats_wire.h"
-#include <nats/nats.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +40,7 @@ enum {
     PENDING_BYTES_MAX = 16 << 20,
     PING_INTERVAL_MS = 5000,
     WRITE_DEADLINE_MS = 2000, /* a server that does not read for that long is taken for dead */
+    LOCK_SPINS = 0, /* of the library's mutexes: whoever holds one may be in a system call */
     REQUEST_MS = 1000,
     DRAIN_MS = 2000,
     CLOSED_WAIT_MS = 5000,
@@ -55,6 +56,7 @@ struct nats_wire {
     atomic_bool is_down;                     /* between the library's callbacks that say so */
     atomic_int_fast64_t payload_max;
     atomic_bool closed; /* the library's last callback was called */
+    struct nats_socket socket;
 };
 
 struct nats_subscription {
@@ -65,11 +67,6 @@ struct nats_subscription {
     natsMsg *kept[KEPT_MESSAGES]; /* copied, to be destroyed; the delivering thread's */
     size_t kept_count;
     atomic_bool done; /* no handler runs, none will */
-};
-
-struct nats_message {
-    struct bus_message message; /* first: release() finds the rest */
-    natsMsg *received;
 };
 
 static enum qn_status status_of(natsStatus status)
@@ -96,36 +93,6 @@ static enum qn_status status_of(natsStatus status)
 
 /* ---- callbacks: the library's threads ---- */
 
-static void release_message(struct bus_message *message)
-{
-    struct nats_message *nats_message = (struct nats_message *)message;
-
-    natsMsg_Destroy(nats_message->received);
-    free(nats_message);
-}
-
-static struct bus_message view_of(natsMsg *received)
-{
-    return (struct bus_message){.subject = natsMsg_GetSubject(received),
-                                .bytes = (const uint8_t *)natsMsg_GetData(received),
-                                .size = (size_t)natsMsg_GetDataLength(received),
-                                .no_responders = natsMsg_IsNoResponders(received),
-                                .release = release_message};
-}
-
-/* Takes the library's message; NULL: out of memory. */
-static struct bus_message *wrap(natsMsg *received)
-{
-    struct nats_message *wrapped = malloc(sizeof *wrapped);
-
-    if (wrapped == NULL) {
-        natsMsg_Destroy(received);
-        return NULL;
-    }
-    *wrapped = (struct nats_message){.message = view_of(received), .received = received};
-    return &wrapped->message;
-}
-
 static void destroy_kept(struct nats_subscription *subscription)
 {
     while (subscription->kept_count > 0)
@@ -137,8 +104,8 @@ static void on_received(natsConnection *connection, natsSubscription *subscripti
 {
     struct nats_subscription *target = closure;
     bool is_small = natsMsg_GetDataLength(received) <= SMALL_BYTES;
-    struct bus_message view = view_of(received);
-    struct bus_message *message = is_small ? bus_message_copy(&view) : wrap(received);
+    struct bus_message view = nats_message_view(received);
+    struct bus_message *message = is_small ? bus_message_copy(&view) : nats_message_wrap(received);
 
     (void)connection, (void)subscription;
     if (message != NULL)
@@ -216,12 +183,24 @@ static int64_t reconnect_delay_ms(natsConnection *connection, int attempts, void
 enum qn_status nats_wire_publish(struct nats_wire *wire, const char *subject,
                                  const char *reply_subject, const void *bytes, size_t size)
 {
+    natsStatus status;
+
     if (atomic_load(&wire->is_down))
         return QN_STATUS_UNAVAILABLE;
+    if (!nats_socket_begin(&wire->socket))
+        return QN_STATUS_BUSY;
     if (reply_subject == NULL)
-        return status_of(natsConnection_Publish(wire->connection, subject, bytes, (int)size));
-    return status_of(
-        natsConnection_PublishRequest(wire->connection, subject, reply_subject, bytes, (int)size));
+        status = natsConnection_Publish(wire->connection, subject, bytes, (int)size);
+    else
+        status = natsConnection_PublishRequest(wire->connection, subject, reply_subject, bytes,
+                                               (int)size);
+    nats_socket_end(&wire->socket);
+    return status_of(status);
+}
+
+void nats_wire_push(struct nats_wire *wire)
+{
+    nats_socket_push(&wire->socket);
 }
 
 enum qn_status nats_wire_subscribe(struct nats_wire *wire, const char *subject,
@@ -309,7 +288,7 @@ enum qn_status nats_wire_request(struct nats_wire *wire, const char *subject, co
         natsMsg_Destroy(received);
         return QN_STATUS_NOT_FOUND;
     }
-    struct bus_message *message = wrap(received);
+    struct bus_message *message = nats_message_wrap(received);
     if (message == NULL)
         return QN_STATUS_NO_MEMORY;
     if (natsMsgHeader_Get(received, "Nats-Subject", &value) == NATS_OK)
@@ -341,6 +320,7 @@ bool nats_wire_close(struct nats_wire *wire)
         return true;
     finish_subscriptions(wire);
     natsConnection_Close(wire->connection);
+    nats_socket_close(&wire->socket);
     while (wire->subscriptions != NULL) {
         struct nats_subscription *subscription = wire->subscriptions;
         wire->subscriptions = subscription->next;
@@ -404,22 +384,35 @@ static natsStatus set_options(natsOptions *options, const struct nats_wire_optio
     SET(SetReconnectedCB(options, on_reconnected, wire));
     SET(SetLameDuckModeCB(options, on_lame_duck, wire));
     SET(SetClosedCB(options, on_closed, wire));
+    if (status == NATS_OK)
+        status = nats_socket_set(&wire->socket, options);
     return status == NATS_OK ? set_login(options, wanted->login) : status;
 }
 #undef SET
+
+/* What the library and ours are made of, before it connects. */
+static natsStatus prepare(struct nats_wire *wire, const struct nats_wire_options *options,
+                          natsOptions *set, struct qn_error *error)
+{
+    wire->events = options->events;
+    prng_init(&wire->prng, (uint64_t)nats_NowInNanoSeconds() ^ (uint64_t)(uintptr_t)wire);
+    if (!options->login->is_tls &&
+        nats_socket_open(&wire->socket, WRITE_DEADLINE_MS, error) != QN_STATUS_OK)
+        return NATS_NO_MEMORY;
+    return set_options(set, options, wire);
+}
 
 enum qn_status nats_wire_open(const struct nats_wire_options *options, struct nats_wire **ret_wire,
                               struct qn_error *error)
 {
     struct nats_wire *wire = calloc(1, sizeof *wire);
     natsOptions *set = NULL;
-    natsStatus status = wire == NULL ? NATS_NO_MEMORY : natsOptions_Create(&set);
+    natsStatus status = wire == NULL ? NATS_NO_MEMORY : nats_Open(LOCK_SPINS);
 
-    if (status == NATS_OK) {
-        wire->events = options->events;
-        prng_init(&wire->prng, (uint64_t)nats_NowInNanoSeconds() ^ (uint64_t)(uintptr_t)wire);
-        status = set_options(set, options, wire);
-    }
+    if (status == NATS_OK)
+        status = natsOptions_Create(&set);
+    if (status == NATS_OK)
+        status = prepare(wire, options, set, error);
     if (status == NATS_OK)
         status = natsConnection_Connect(&wire->connection, set);
     const char *detail = nats_GetLastError(NULL);
@@ -428,6 +421,8 @@ enum qn_status nats_wire_open(const struct nats_wire_options *options, struct na
         *ret_wire = wire;
         return QN_STATUS_OK;
     }
+    if (wire != NULL)
+        nats_socket_close(&wire->socket);
     free(wire);
     return nats_login_explain(options->login, status_of(status), options->url->servers,
                               detail == NULL ? natsStatus_GetText(status) : detail, error);

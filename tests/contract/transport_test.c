@@ -95,6 +95,29 @@ static void who_comes_late_gets_the_newest_view(void **state)
         assert_true(collector_wait(&bus->collector, collector_count(&bus->collector) + 1));
 }
 
+/* Together or not: all of it, in order, and no later than the last uncork. */
+static void what_is_published_under_a_cork_arrives_after_it(void **state)
+{
+    struct bus *bus = *state;
+    enum { ROUNDS = 50, EACH = 20 };
+
+    subscribe(&bus->far, "qnode.t1.event.1", collector_take, &bus->collector);
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        transport_cork(&bus->near);
+        for (uint64_t j = 0; j < EACH; j++) {
+            if (j == EACH / 2) { /* another thread's, say */
+                transport_cork(&bus->near);
+                transport_uncork(&bus->near);
+            }
+            publish_word(&bus->near, "qnode.t1.event.1", i * EACH + j);
+        }
+        transport_uncork(&bus->near);
+        assert_true(collector_wait(&bus->collector, (i + 1) * EACH));
+    }
+    for (uint64_t i = 0; i < ROUNDS * EACH; i++)
+        assert_int_equal(bus->collector.all[i].word, i);
+}
+
 static void two_readers_of_one_subject_get_the_same(void **state)
 {
     struct bus *bus = *state;
@@ -301,6 +324,7 @@ int main(void)
         {SUITE_TEST(what_came_before_subscribing_is_not_heard)},
         {SUITE_TEST(who_comes_late_gets_the_newest_view),
          .not_on = {[BUS_INPROC] = RETAINS_NOTHING, [BUS_NATS] = RETAINS_NOTHING}},
+        {SUITE_TEST(what_is_published_under_a_cork_arrives_after_it)},
         {SUITE_TEST(two_readers_of_one_subject_get_the_same)},
         {SUITE_TEST(a_transport_hears_itself)},
         {SUITE_TEST(wildcards_choose)},

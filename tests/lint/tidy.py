@@ -26,7 +26,8 @@ EXTRA = {("coordinator", "segstore/manifest.h")}
 
 # A third-party header and the one file (or prefix) that includes it.
 LIBRARIES = {
-    "nats": r"^(channel/transport_nats|bench/bare_nats)\.c$",  # the second measures it bare
+    # bench measures it bare
+    "nats": r"^(channel/(transport_nats|nats_message|nats_socket)\.[ch]|bench/bare_nats\.c)$",
     "librdkafka": r"^(channel/kafka|tests/contract/kafka_mock)\.c$",
     "protobuf-c": r"^channel/codec[a-z_]*\.[ch]$",
     "qnode.pb-c.h": r"^channel/codec[a-z_]*\.[ch]$",

@@ -14,6 +14,7 @@ qnode_test(channel_kafka_options_test unit/channel_kafka_options_test.c LIBS cha
 qnode_test(channel_kafka_resolve_test unit/channel_kafka_resolve_test.c LIBS channel)
 qnode_test(channel_bus_url_test unit/channel_bus_url_test.c LIBS channel)
 qnode_test(channel_nats_close_test unit/channel_nats_close_test.c LIBS channel)
+qnode_test(channel_nats_loop_test unit/channel_nats_loop_test.c LIBS channel)
 qnode_test(channel_nats_refusals_test unit/channel_nats_refusals_test.c LIBS channel)
 qnode_test(channel_nats_views_test unit/channel_nats_views_test.c LIBS channel)
 

@@ -37,6 +37,11 @@ enum qn_status nats_wire_publish(struct nats_wire *self, const char *subject,
     return QN_STATUS_OK;
 }
 
+void nats_wire_push(struct nats_wire *self)
+{
+    (void)self;
+}
+
 enum qn_status nats_wire_subscribe(struct nats_wire *self, const char *subject,
                                    bus_handler *on_message, void *owner, struct qn_error *error)
 {

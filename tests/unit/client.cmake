@@ -2,6 +2,7 @@
 qnode_test(client_arguments_test unit/client_arguments_test.c unit/client_world.c LIBS channel)
 qnode_test(client_bus_test unit/client_bus_test.c unit/client_world.c LIBS channel)
 qnode_test(client_coord_test unit/client_coord_test.c LIBS channel)
+qnode_test(client_join_test unit/client_join_test.c unit/client_world.c LIBS channel)
 qnode_test(client_random_test unit/client_random_test.c LIBS channel)
 qnode_test(client_retry_test unit/client_retry_test.c unit/client_scene.c LIBS channel)
 qnode_test(client_search_test unit/client_search_test.c unit/client_scene.c LIBS channel)

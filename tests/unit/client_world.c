@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/client_world.h"
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "channel/codec.h"
 #include "channel/subject.h"
@@ -37,45 +38,69 @@ void world_send(struct world *world, const char *subject, struct message *messag
     publish(&world->coordinator, subject, message);
 }
 
+/* The best k hits of every query, in order; the distance tells segment and query. */
+static size_t find_hits(struct world *world, const struct search_request *asked, uint32_t segments,
+                        struct search_answer *answer)
+{
+    struct qn_hit *hits = (struct qn_hit *)answer->hits;
+    uint32_t *counts = (uint32_t *)answer->hit_counts;
+    size_t count = 0;
+
+    for (uint32_t query = 0; query < asked->nq; query++) {
+        counts[query] = 0;
+        for (uint32_t segment = 0; segment < WORLD_SEGMENTS && counts[query] < asked->k; segment++)
+            if (segments >> segment & 1) {
+                hits[count++] = (struct qn_hit){
+                    .primary_key = segment * 100 + (int64_t)atomic_load(&world->contents[segment]),
+                    .distance = (float)segment + asked->queries[query * asked->dim]};
+                counts[query]++;
+            }
+    }
+    return count;
+}
+
 static void answer_search(struct actor *actor, const struct message *request)
 {
     const struct search_request *asked = &request->search_request;
     struct world *world = actor->world;
-    uint32_t holds = atomic_load(&world->holds[actor->node_id - 1]);
+    uint32_t holds = atomic_load(&world->holds[actor->node_id - 1]), found = 0;
+    uint32_t slow_us = atomic_load(&world->slow_us);
     uint8_t covered[2] = {0};
     struct qn_epoch epochs[WORLD_SEGMENTS] = {{1, 1}};
     struct refusal refused[WORLD_SEGMENTS];
-    struct qn_hit hits[WORLD_SEGMENTS];
+    struct qn_hit hits[WORLD_SEGMENTS * WORLD_QUERIES_MAX];
+    uint32_t counts[WORLD_QUERIES_MAX];
     struct search_answer answer = {.text = "",
                                    .parts = 1,
                                    .covered = covered,
+                                   .covered_bytes = (asked->segments_count + 7) / 8,
                                    .epochs = epochs,
                                    .refused = refused,
-                                   .hits = hits};
+                                   .hits = hits,
+                                   .hit_counts = counts,
+                                   .hit_counts_count = asked->nq,
+                                   .queue_us = slow_us,
+                                   .search_us = slow_us > 0 ? 1 : 0};
 
-    for (uint32_t segment = 0; segment < WORLD_SEGMENTS; segment++)
-        for (size_t i = 0; i < asked->segments_count; i++) {
-            if (asked->segment_ids[i] != segment || !(holds >> segment & 1))
-                continue;
-            covered[i / 8] |= (uint8_t)(1u << i % 8);
-            hits[answer.hits_count++] = (struct qn_hit){
-                .primary_key = segment * 100 + (int64_t)atomic_load(&world->contents[segment]),
-                .distance = (float)segment};
-        }
     for (uint32_t i = 0; i < asked->segments_count; i++) {
-        if (covered[i / 8] >> i % 8 & 1)
-            continue;
-        int64_t to = atomic_load(&world->moved_to[asked->segment_ids[i]]);
-        refused[answer.refused_count++] = (struct refusal){
-            .index = i, .status = to != 0 ? QN_STATUS_MOVED : QN_STATUS_NOT_HERE, .moved_to = to};
+        int64_t segment = asked->segment_ids[i];
+        int64_t to = atomic_load(&world->moved_to[segment]);
+        if (holds >> segment & 1) {
+            covered[i / 8] |= (uint8_t)(1u << i % 8);
+            found |= 1u << segment;
+            answer.epochs_count++;
+        } else {
+            refused[answer.refused_count++] =
+                (struct refusal){.index = i,
+                                 .status = to != 0 ? QN_STATUS_MOVED : QN_STATUS_NOT_HERE,
+                                 .moved_to = to};
+        }
     }
-    uint32_t counts[1] = {(uint32_t)answer.hits_count};
-    answer.covered_bytes = (asked->segments_count + 7) / 8;
-    answer.epochs_count = answer.hits_count;
-    answer.hit_counts = counts;
-    answer.hit_counts_count = 1;
+    answer.hits_count = find_hits(world, asked, found, &answer);
     struct message message = {
         .request_id = request->request_id, .kind = MESSAGE_SEARCH_ANSWER, .search_answer = answer};
+    if (slow_us > 0)
+        clock_nap_us(slow_us);
     atomic_fetch_add(&world->searches, 1);
     publish(actor, request->reply_to, &message);
 }

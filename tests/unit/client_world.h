@@ -2,8 +2,9 @@
  * Agents and a coordinator, played by threads on the inproc bus or another, for tests of the client
  * handle.
  *
- * Segment s of world w (its readable_version) has the hits with key s * 100 + w and distance s, so
- * a result tells which segments, of which world, it is made of. */
+ * Segment s of world w (its readable_version) has the hits with key s * 100 + w and distance s plus
+ * the query's first number, so a result tells which segments, of which world, it is made of, and
+ * whose it is. */
 #ifndef TESTS_UNIT_CLIENT_WORLD_H
 #define TESTS_UNIT_CLIENT_WORLD_H
 
@@ -16,7 +17,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { WORLD_NODES = 4, WORLD_SEGMENTS = 12, WORLD_COLLECTION = 5 };
+enum { WORLD_NODES = 4, WORLD_SEGMENTS = 12, WORLD_COLLECTION = 5, WORLD_QUERIES_MAX = 32 };
 
 /* Plays a part on the bus: a thread that answers what comes in. */
 struct actor {
@@ -42,6 +43,7 @@ struct world {
     _Atomic bool is_closing, is_mute; /* mute: the coordinator does not answer */
     _Atomic uint32_t busy_answers;    /* the coordinator says BUSY so many times */
     _Atomic uint32_t view_asks, searches;
+    _Atomic uint32_t slow_us;    /* so long agents take, and say that it was waiting for a worker */
     _Atomic uint64_t asked_term; /* in the last request to the coordinator */
 };
 

@@ -92,10 +92,13 @@ struct qn_search_result {
     uint64_t took_us;
 };
 
-/* Blocks until the verdict or the deadline. OK means that the verdict speaks (it may be PARTIAL);
- * INVALID, FORKED, NO_MEMORY, BUSY (too many searches at once) mean that nothing was searched.
- * UNKNOWN: there is no view of the collection; `reason` says why. On OK the result must be released
- * with qn_search_result_done. */
+/* Blocks until the verdict or the deadline. When agents are busy, calls of several threads on one
+ * handle that ask for the same (collection, k, recall, nprobe, refine, deadline, patience, policy;
+ * all partitions; no traceparent of their own; at most 8 queries) may share one request: each gets
+ * its own hits, and the counts of requests are of the shared one. OK means that the verdict speaks
+ * (it may be PARTIAL); INVALID, FORKED, NO_MEMORY, BUSY (too many searches at once) mean that
+ * nothing was searched. UNKNOWN: there is no view of the collection; `reason` says why. On OK the
+ * result must be released with qn_search_result_done. */
 enum qn_status qn_search(struct qn_client *client, const struct qn_search_request *request,
                          struct qn_search_result *ret_result, struct qn_error *error);
 void qn_search_result_done(struct qn_search_result *result);

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A message costs the bus and its ends about as much as an indexed query costs the agent. So when
+ * the agents are busy anyway, threads that search the same collection in the same way share one
+ * request: its queries are theirs, one after the other, and so are its hits.
+ *
+ * When: answers say how long their searches had waited for a worker. As long as there was none to
+ * wait for, every call goes out by itself at once: there are workers for it, and sharing would line
+ * queries up behind each other. When searches wait, the window closes step by step: no more than
+ * that many requests are under way; a call that finds it full waits for one of them to end, with
+ * all others that do, but not for long. It had waited at the agent instead. When for a while none
+ * waits, the window opens by a step.
+ *
+ * How: a call that is let through leads: it takes along those that wait and are like it, runs one
+ * search for all on its own thread, and hands out the results. What is not COMPLETE is handed out
+ * only if it took all the time there was; else each of them searches by itself, so that nobody
+ * suffers from another's query, and every error is told to its own caller. */
+#include "channel/client_join.h"
+
+#include "channel/client.h"
+#include "channel/client_query.h"
+#include "channel/client_search.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    QUERIES_MAX = 32,    /* of a shared request */
+    QUERIES_OF_CALL = 8, /* a call with more has its own: a message is not much beside them */
+    DIM_MAX = 2048,      /* as with many queries */
+    WINDOW_MIN = 2,      /* one under way, one in the agent's queue */
+    WINDOW_MAX = CLIENT_CALLS_SLOTS,
+    QUEUE_SHORT_US = 40, /* to be waiting for: an idle worker wakes up in less */
+    QUEUE_LONG_US = 80,
+    CALM_ENOUGH = 32,
+    HOLD_US = 20000,   /* so long does a call wait for its turn, */
+    HOLD_SHARE = 8,    /* and at most that part of its time */
+    TIME_LEFT_MS = 25, /* those who shared a request differ by no more: it took all their time */
+};
+
+/* TAKEN: by a leader, under the lock. The last three are told once. */
+enum join_state { JOIN_WAITS, JOIN_TAKEN, JOIN_LEADS, JOIN_DONE, JOIN_ALONE };
+
+/* One qn_search; on its caller's stack. What it is woken by lies in its client_call, which outlives
+ * it: who tells it something last may still have to wake it. */
+struct join_call {
+    const struct qn_search_request *asked;
+    uint64_t deadline_ms; /* by the client's clock */
+    struct join_call *next;
+    struct waiter *waiter;
+    _Atomic int state;
+    uint32_t first_query;           /* of the shared request's */
+    struct qn_search_result result; /* DONE */
+};
+
+void client_joins_init(struct client_joins *joins)
+{
+    *joins = (struct client_joins){.window = {.size = WINDOW_MAX}};
+    (void)pthread_mutex_init(&joins->lock, NULL);
+}
+
+void client_joins_done(struct client_joins *joins)
+{
+    (void)pthread_mutex_destroy(&joins->lock);
+}
+
+void client_window_note(struct client_window *window, unsigned running,
+                        const struct client_load *load)
+{
+    if (load->queue_us > QUEUE_LONG_US + load->search_us / 8) {
+        unsigned used = window->size < running ? window->size : running;
+        window->size = used > WINDOW_MIN ? used - 1 : WINDOW_MIN;
+        window->calm = 0;
+    } else if (load->queue_us > QUEUE_SHORT_US + load->search_us / 32) {
+        window->calm = 0;
+    } else if (++window->calm >= CALM_ENOUGH) {
+        window->size += window->size < WINDOW_MAX;
+        window->calm = 0;
+    }
+}
+
+static bool may_join(const struct qn_search_request *asked)
+{
+    return asked->nq <= QUERIES_OF_CALL && asked->dim <= DIM_MAX && asked->partition_ids == NULL &&
+           asked->traceparent == NULL;
+}
+
+static bool are_alike(const struct qn_search_request *a, const struct qn_search_request *b)
+{
+    return a->collection_id == b->collection_id && a->dim == b->dim && a->k == b->k &&
+           a->recall == b->recall && a->nprobe == b->nprobe && a->refine == b->refine &&
+           a->copy_policy == b->copy_policy && a->deadline_ms == b->deadline_ms &&
+           a->patience_ms == b->patience_ms;
+}
+
+/* Of its time. */
+static uint32_t left_ms(const struct qn_client *client, const struct join_call *call)
+{
+    uint64_t now_ms = clock_now_ms(&client->clock);
+
+    return call->deadline_ms > now_ms ? (uint32_t)(call->deadline_ms - now_ms) : 0;
+}
+
+/* ---- who waits, who leads: under the lock ---- */
+
+static void append(struct client_joins *joins, struct join_call *call)
+{
+    call->next = NULL;
+    if (joins->first == NULL)
+        joins->first = call;
+    else
+        joins->last->next = call;
+    joins->last = call;
+}
+
+/* The calls that the leader takes along, in a list that begins with itself; *ret_nq: all queries.
+ */
+static void take_along(struct client_joins *joins, struct join_call *leader, uint32_t *ret_nq)
+{
+    struct join_call *waiting = joins->first, *last = leader;
+    uint32_t nq = leader->asked->nq;
+
+    leader->next = joins->first = joins->last = NULL;
+    while (waiting != NULL) {
+        struct join_call *call = waiting;
+        waiting = call->next;
+        if (!are_alike(leader->asked, call->asked) || nq + call->asked->nq > QUERIES_MAX ||
+            (uint64_t)(nq + call->asked->nq) * call->asked->k > LIMIT_HITS_PER_REQUEST_MAX) {
+            append(joins, call);
+            continue;
+        }
+        atomic_store(&call->state, JOIN_TAKEN);
+        call->first_query = nq;
+        call->next = NULL;
+        nq += call->asked->nq;
+        last->next = call;
+        last = call;
+    }
+    *ret_nq = nq;
+}
+
+static void tell(struct join_call *call, enum join_state state)
+{
+    struct waiter *waiter = call->waiter;
+
+    atomic_store(&call->state, state);
+    waiter_wake(waiter);
+}
+
+/* As many as there is room for now go on: each of them leads. */
+static void let_through(struct client_joins *joins)
+{
+    while (joins->first != NULL && joins->running < joins->window.size) {
+        struct join_call *call = joins->first;
+        joins->first = call->next;
+        if (joins->first == NULL)
+            joins->last = NULL;
+        joins->running++;
+        tell(call, JOIN_LEADS);
+    }
+}
+
+/* ---- the shared request ---- */
+
+/* NULL: no memory. */
+static float *join_queries(const struct join_call *leader, uint32_t nq)
+{
+    const uint32_t dim = leader->asked->dim;
+    float *queries = malloc((size_t)nq * dim * sizeof *queries);
+
+    for (const struct join_call *call = leader; queries != NULL && call != NULL; call = call->next)
+        memcpy(queries + (size_t)call->first_query * dim, call->asked->queries,
+               (size_t)call->asked->nq * dim * sizeof *queries);
+    return queries;
+}
+
+/* The call's share of the result; false: no memory. */
+static bool take_share(const struct qn_search_result *all, struct join_call *call)
+{
+    const uint32_t nq = call->asked->nq, k = all->k;
+    struct qn_search_result *share = &call->result;
+
+    *share = *all;
+    share->nq = nq;
+    share->hit_counts = malloc(nq * sizeof *share->hit_counts);
+    share->hits = malloc((size_t)nq * k * sizeof *share->hits);
+    share->missing =
+        all->missing_count == 0 ? NULL : malloc(all->missing_count * sizeof *share->missing);
+    if (share->hit_counts == NULL || share->hits == NULL ||
+        (all->missing_count > 0 && share->missing == NULL)) {
+        qn_search_result_done(share);
+        return false;
+    }
+    memcpy(share->hit_counts, all->hit_counts + call->first_query, nq * sizeof *share->hit_counts);
+    for (uint32_t i = 0; i < nq; i++)
+        memcpy(share->hits + (size_t)i * k, all->hits + (size_t)(call->first_query + i) * k,
+               share->hit_counts[i] * sizeof *share->hits);
+    if (all->missing_count > 0)
+        memcpy(share->missing, all->missing, all->missing_count * sizeof *share->missing);
+    return true;
+}
+
+/* all: NULL if the shared search failed. After this the others' calls are theirs again. */
+static void hand_out(const struct qn_client *client, struct join_call *leader,
+                     const struct qn_search_result *all)
+{
+    struct join_call *call = leader, *next;
+
+    for (; call != NULL; call = next) {
+        bool is_for_it = all != NULL && (all->verdict == QN_VERDICT_COMPLETE ||
+                                         left_ms(client, call) <= TIME_LEFT_MS);
+        next = call->next;
+        bool is_done = is_for_it && take_share(all, call);
+        if (call == leader)
+            atomic_store(&call->state, is_done ? JOIN_DONE : JOIN_ALONE);
+        else
+            tell(call, is_done ? JOIN_DONE : JOIN_ALONE);
+    }
+}
+
+/* With the time that the one with the least has left. */
+static struct qn_search_request shared_request(const struct qn_client *client,
+                                               const struct join_call *leader, const float *queries,
+                                               uint32_t nq)
+{
+    struct qn_search_request request = *leader->asked;
+    uint32_t least_ms = UINT32_MAX;
+
+    for (const struct join_call *call = leader; call != NULL; call = call->next) {
+        uint32_t ms = left_ms(client, call);
+        least_ms = ms < least_ms ? ms : least_ms;
+    }
+    request.queries = queries;
+    request.nq = nq;
+    request.deadline_ms = least_ms > 0 ? least_ms : 1;
+    return request;
+}
+
+static void search_shared(struct qn_client *client, struct client_call *call,
+                          struct join_call *leader, uint32_t nq)
+{
+    float *queries = join_queries(leader, nq);
+    struct qn_search_result all;
+
+    if (queries == NULL) {
+        hand_out(client, leader, NULL);
+        return;
+    }
+    struct qn_search_request request = shared_request(client, leader, queries, nq);
+    enum qn_status status = client_query_run(client, call, &request, &all, NULL);
+    hand_out(client, leader, status == QN_STATUS_OK ? &all : NULL);
+    if (status == QN_STATUS_OK)
+        qn_search_result_done(&all);
+    free(queries);
+}
+
+/* ---- one call ---- */
+
+static void wait_for_turn(const struct qn_client *client, struct join_call *mine)
+{
+    uint64_t share_us = (uint64_t)left_ms(client, mine) * 1000 / HOLD_SHARE;
+    uint64_t until_us =
+        clock_now_us(&client->clock) + (share_us < HOLD_US ? share_us : (uint64_t)HOLD_US);
+
+    while (atomic_load(&mine->state) == JOIN_WAITS) {
+        uint32_t ticket = waiter_prepare(mine->waiter);
+        uint64_t now_us = clock_now_us(&client->clock);
+        if (atomic_load(&mine->state) != JOIN_WAITS || now_us >= until_us) {
+            waiter_cancel(mine->waiter);
+            return;
+        }
+        waiter_wait(mine->waiter, ticket, until_us - now_us);
+    }
+}
+
+/* Under the lock: it waits no more. */
+static void take_out(struct client_joins *joins, const struct join_call *mine)
+{
+    struct join_call *call = joins->first, *next;
+
+    joins->first = joins->last = NULL;
+    for (; call != NULL; call = next) {
+        next = call->next;
+        if (call != mine)
+            append(joins, call);
+    }
+}
+
+/* Taken along by a leader: that one's word is near, and comes by all our deadlines. */
+static void wait_for_word(struct join_call *mine)
+{
+    for (;;) {
+        uint32_t ticket = waiter_prepare(mine->waiter);
+        if (atomic_load(&mine->state) >= JOIN_LEADS) {
+            waiter_cancel(mine->waiter);
+            return;
+        }
+        waiter_wait(mine->waiter, ticket, WAITER_FOREVER);
+    }
+}
+
+/* True: it may lead. False: another has led, and state says what came of it. */
+static bool enter(struct qn_client *client, struct join_call *mine)
+{
+    struct client_joins *joins = &client->joins;
+
+    (void)pthread_mutex_lock(&joins->lock);
+    bool is_let_through = joins->first == NULL && joins->running < joins->window.size;
+    if (is_let_through)
+        joins->running++;
+    else
+        append(joins, mine);
+    (void)pthread_mutex_unlock(&joins->lock);
+    if (is_let_through)
+        return true;
+    wait_for_turn(client, mine);
+    (void)pthread_mutex_lock(&joins->lock);
+    bool has_waited_enough = atomic_load(&mine->state) == JOIN_WAITS;
+    if (has_waited_enough) {
+        take_out(joins, mine);
+        joins->running++;
+    }
+    (void)pthread_mutex_unlock(&joins->lock);
+    if (has_waited_enough)
+        return true;
+    wait_for_word(mine);
+    return atomic_load(&mine->state) == JOIN_LEADS;
+}
+
+static void leave(struct client_joins *joins, const struct client_load *load)
+{
+    (void)pthread_mutex_lock(&joins->lock);
+    client_window_note(&joins->window, joins->running, load);
+    joins->running--;
+    let_through(joins);
+    (void)pthread_mutex_unlock(&joins->lock);
+}
+
+static enum qn_status lead(struct qn_client *client, struct client_call *call,
+                           struct join_call *mine, struct qn_error *error)
+{
+    enum qn_status status = QN_STATUS_OK;
+    struct client_joins *joins = &client->joins;
+    uint32_t nq;
+
+    (void)pthread_mutex_lock(&joins->lock);
+    take_along(joins, mine, &nq);
+    (void)pthread_mutex_unlock(&joins->lock);
+    if (mine->next != NULL) {
+        search_shared(client, call, mine, nq);
+    } else {
+        struct qn_search_request request = shared_request(client, mine, mine->asked->queries, nq);
+        status = client_query_run(client, call, &request, &mine->result, error);
+        atomic_store(&mine->state, JOIN_DONE);
+    }
+    leave(joins, &call->load);
+    return status;
+}
+
+enum qn_status client_join_search(struct qn_client *client, struct client_call *call,
+                                  const struct qn_search_request *request,
+                                  struct client_joined *ret_joined, struct qn_error *error)
+{
+    uint32_t budget_ms =
+        request->deadline_ms == 0 ? CLIENT_SEARCH_DEADLINE_MS : request->deadline_ms;
+    uint64_t started_us = clock_now_us(&client->clock);
+    struct join_call mine = {
+        .asked = request, .deadline_ms = started_us / 1000 + budget_ms, .waiter = &call->waiter};
+    enum qn_status status = QN_STATUS_OK;
+
+    ret_joined->is_done = false;
+    if (!may_join(request))
+        return QN_STATUS_OK;
+    call->load = (struct client_load){0};
+    if (enter(client, &mine))
+        status = lead(client, call, &mine, error);
+    if (status != QN_STATUS_OK || atomic_load(&mine.state) != JOIN_DONE)
+        return status;
+    mine.result.took_us = clock_now_us(&client->clock) - started_us;
+    *ret_joined = (struct client_joined){.is_done = true, .result = mine.result};
+    return QN_STATUS_OK;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Searches of many threads on one handle, made one request where that pays. */
+#ifndef CHANNEL_CLIENT_JOIN_H
+#define CHANNEL_CLIENT_JOIN_H
+
+#include "channel/client_calls.h"
+#include "qnode/search.h"
+#include <pthread.h>
+
+struct join_call;
+
+/* How many requests of one handle may be under way; more of what they ask for waits. */
+struct client_window {
+    unsigned size;
+    unsigned calm; /* searches in a row that waited for no worker */
+};
+
+struct client_joins {
+    pthread_mutex_t lock;           /* of all that follows */
+    struct join_call *first, *last; /* those that wait */
+    unsigned running;               /* requests' worth of searches under way */
+    struct client_window window;
+};
+
+struct client_joined {
+    bool is_done;
+    struct qn_search_result result;
+};
+
+void client_joins_init(struct client_joins *joins);
+void client_joins_done(struct client_joins *joins);
+
+/* As qn_search, of a checked request, on a call taken for it, which stays taken. What it may not
+ * share with others is left to a search of its own, on a call taken anew: OK, and is_done is false.
+ */
+enum qn_status client_join_search(struct qn_client *client, struct client_call *call,
+                                  const struct qn_search_request *request,
+                                  struct client_joined *ret_joined, struct qn_error *error);
+
+/* Learns from a search with that load, `running` being under way with it. Pure. */
+void client_window_note(struct client_window *window, unsigned running,
+                        const struct client_load *load);
+
+#endif
