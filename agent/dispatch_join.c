@@ -51,7 +51,7 @@ static bool are_alike(const struct search_job *a, const struct search_job *b)
     const struct search_request *right = &b->message.search_request;
 
     if (a->targets_count != b->targets_count || a->k != b->k || left->recall != right->recall ||
-        left->nprobe != right->nprobe || left->refine != right->refine)
+        left->nprobe != right->nprobe || left->ef != right->ef || left->refine != right->refine)
         return false;
     for (uint32_t i = 0; i < a->targets_count; i++)
         if (a->targets[i].segment != b->targets[i].segment)

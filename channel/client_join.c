@@ -87,9 +87,9 @@ static bool may_join(const struct qn_search_request *asked)
 static bool are_alike(const struct qn_search_request *a, const struct qn_search_request *b)
 {
     return a->collection_id == b->collection_id && a->dim == b->dim && a->k == b->k &&
-           a->recall == b->recall && a->nprobe == b->nprobe && a->refine == b->refine &&
-           a->copy_policy == b->copy_policy && a->deadline_ms == b->deadline_ms &&
-           a->patience_ms == b->patience_ms;
+           a->recall == b->recall && a->nprobe == b->nprobe && a->ef == b->ef &&
+           a->refine == b->refine && a->copy_policy == b->copy_policy &&
+           a->deadline_ms == b->deadline_ms && a->patience_ms == b->patience_ms;
 }
 
 /* Of its time. */
