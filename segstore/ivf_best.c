@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * An item is one integer, so that all are different and the larger is the better: the estimate's
+ * bits, made to rise with it, over the number's complement. What is not a number has its place in
+ * that order, too. */
+#include "segstore/ivf_best.h"
+
+#include "base/limits.h"
+#include <math.h>
+#include <string.h>
+
+enum { STEP_ROWS = IVF_STEP_BLOCKS * LIMIT_BLOCK_ROWS, MASKS_AT_ONCE = 4 };
+
+static const uint32_t sign = UINT32_C(1) << 31;
+
+static uint64_t item_of(float estimate, uint32_t number)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &estimate, sizeof bits);
+    bits = bits & sign ? ~bits : bits | sign;
+    return (uint64_t)bits << 32 | ~number;
+}
+
+float ivf_best_estimate(uint64_t item)
+{
+    uint32_t bits = (uint32_t)(item >> 32);
+    float estimate;
+
+    bits = bits & sign ? bits & ~sign : ~bits;
+    memcpy(&estimate, &bits, sizeof estimate);
+    return estimate;
+}
+
+uint32_t ivf_best_number(uint64_t item)
+{
+    return ~(uint32_t)item;
+}
+
+/* Cut when it is three times too many, or when there is no bound yet. */
+static uint32_t cut_at(const struct ivf_best *best)
+{
+    return best->bound == -INFINITY ? best->keep : 3 * best->keep;
+}
+
+uint64_t ivf_best_capacity(uint32_t keep)
+{
+    return UINT64_C(3) * keep + STEP_ROWS;
+}
+
+void ivf_best_init(struct ivf_best *best, uint32_t keep, uint64_t *items)
+{
+    *best = (struct ivf_best){.items = items, .keep = keep, .bound = -INFINITY};
+}
+
+/* The first of the next masks that are not all empty, some at a time. */
+static uint64_t skip_empty(const struct ivf_estimates *estimates, uint64_t b)
+{
+    uint64_t masks;
+
+    for (; b + MASKS_AT_ONCE <= estimates->blocks_count; b += MASKS_AT_ONCE) {
+        memcpy(&masks, estimates->masks + b, sizeof masks);
+        if (masks != 0)
+            break;
+    }
+    return b;
+}
+
+void ivf_best_take(struct ivf_best *best, const struct ivf_estimates *estimates)
+{
+    uint32_t count = best->count;
+
+    for (uint64_t b = 0; b < estimates->blocks_count; b++) {
+        if (b % MASKS_AT_ONCE == 0)
+            b = skip_empty(estimates, b);
+        if (b == estimates->blocks_count)
+            break;
+        const uint64_t first = b * LIMIT_BLOCK_ROWS;
+        unsigned mask = estimates->masks[b];
+        if (mask == 0)
+            continue;
+        if (estimates->rows_left < first + LIMIT_BLOCK_ROWS)
+            mask &= (1U << (estimates->rows_left - first)) - 1;
+        for (; mask != 0; mask &= mask - 1) {
+            uint64_t row = first + (unsigned)__builtin_ctz(mask);
+            best->items[count++] =
+                item_of(estimates->estimates[row], (uint32_t)(estimates->first_number + row));
+        }
+    }
+    best->count = count;
+    if (count > cut_at(best))
+        ivf_best_cut(best);
+}
+
+static uint64_t middle_of(uint64_t a, uint64_t b, uint64_t c)
+{
+    uint64_t low = a < b ? a : b, high = a < b ? b : a;
+
+    return c < low ? low : c > high ? high : c;
+}
+
+/* Those above the pivot come first; how many. Without a branch that depends on an item. */
+static uint32_t part(uint64_t *items, uint32_t count, uint64_t pivot)
+{
+    uint32_t above = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t item = items[i];
+        items[i] = items[above];
+        items[above] = item;
+        above += item > pivot;
+    }
+    return above;
+}
+
+/* Quickselect (Hoare): the pivot is among the rest, so each turn ends with fewer. */
+static void select_best(uint64_t *items, uint32_t count, uint32_t keep)
+{
+    while (keep > 0 && keep < count) {
+        uint64_t pivot = middle_of(items[0], items[count / 2], items[count - 1]);
+        uint32_t above = part(items, count, pivot);
+        if (above > keep) {
+            count = above;
+            continue;
+        }
+        for (uint32_t i = above; i < count; i++) /* the pivot itself is the best of the rest */
+            if (items[i] == pivot) {
+                items[i] = items[above];
+                items[above] = pivot;
+                break;
+            }
+        above++;
+        if (above >= keep)
+            return;
+        items += above;
+        count -= above;
+        keep -= above;
+    }
+}
+
+void ivf_best_cut(struct ivf_best *best)
+{
+    uint64_t worst = UINT64_MAX;
+
+    if (best->count < best->keep)
+        return;
+    select_best(best->items, best->count, best->keep);
+    best->count = best->keep;
+    for (uint32_t i = 0; i < best->count; i++)
+        worst = best->items[i] < worst ? best->items[i] : worst;
+    best->bound = ivf_best_estimate(worst);
+}
+
+void ivf_best_sort(struct ivf_best *best)
+{
+    for (uint32_t i = 1; i < best->count; i++) {
+        uint64_t moved = best->items[i];
+        uint32_t at = i;
+        for (; at > 0 && best->items[at - 1] < moved; at--)
+            best->items[at] = best->items[at - 1];
+        best->items[at] = moved;
+    }
+}
