@@ -1,7 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0
- * An item is one integer, so that all are different and the larger is the better: the estimate's
- * bits, made to rise with it, over the number's complement. What is not a number has its place in
- * that order, too. */
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "segstore/ivf_best.h"
 
 #include "base/limits.h"
@@ -9,32 +6,6 @@
 #include <string.h>
 
 enum { STEP_ROWS = IVF_STEP_BLOCKS * LIMIT_BLOCK_ROWS, MASKS_AT_ONCE = 4 };
-
-static const uint32_t sign = UINT32_C(1) << 31;
-
-static uint64_t item_of(float estimate, uint32_t number)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &estimate, sizeof bits);
-    bits = bits & sign ? ~bits : bits | sign;
-    return (uint64_t)bits << 32 | ~number;
-}
-
-float ivf_best_estimate(uint64_t item)
-{
-    uint32_t bits = (uint32_t)(item >> 32);
-    float estimate;
-
-    bits = bits & sign ? bits & ~sign : ~bits;
-    memcpy(&estimate, &bits, sizeof estimate);
-    return estimate;
-}
-
-uint32_t ivf_best_number(uint64_t item)
-{
-    return ~(uint32_t)item;
-}
 
 /* Cut when it is three times too many, or when there is no bound yet. */
 static uint32_t cut_at(const struct ivf_best *best)
@@ -83,7 +54,7 @@ void ivf_best_take(struct ivf_best *best, const struct ivf_estimates *estimates)
         for (; mask != 0; mask &= mask - 1) {
             uint64_t row = first + (unsigned)__builtin_ctz(mask);
             best->items[count++] =
-                item_of(estimates->estimates[row], (uint32_t)(estimates->first_number + row));
+                ivf_best_item(estimates->estimates[row], (uint32_t)(estimates->first_number + row));
         }
     }
     best->count = count;
@@ -137,17 +108,29 @@ static void select_best(uint64_t *items, uint32_t count, uint32_t keep)
     }
 }
 
-void ivf_best_cut(struct ivf_best *best)
+static uint64_t worst_of(const uint64_t *items, uint32_t count)
 {
     uint64_t worst = UINT64_MAX;
 
-    if (best->count < best->keep)
+    for (uint32_t i = 0; i < count; i++)
+        worst = items[i] < worst ? items[i] : worst;
+    return worst;
+}
+
+void ivf_best_cut(struct ivf_best *best)
+{
+    if (best->count < best->keep || best->keep == 0)
         return;
     select_best(best->items, best->count, best->keep);
     best->count = best->keep;
-    for (uint32_t i = 0; i < best->count; i++)
-        worst = best->items[i] < worst ? best->items[i] : worst;
-    best->bound = ivf_best_estimate(worst);
+    best->bound = ivf_best_estimate(worst_of(best->items, best->count));
+}
+
+float ivf_best_nth(struct ivf_best *best, uint32_t n, float none)
+{
+    n = n < best->count ? n : best->count;
+    select_best(best->items, best->count, n);
+    return n > 0 ? ivf_best_estimate(worst_of(best->items, n)) : none;
 }
 
 void ivf_best_sort(struct ivf_best *best)

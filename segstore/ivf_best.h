@@ -5,6 +5,7 @@
 #define SEGSTORE_IVF_BEST_H
 
 #include <stdint.h>
+#include <string.h>
 
 enum { IVF_STEP_BLOCKS = 32 }; /* of codes that are compared before any is taken */
 
@@ -31,7 +32,34 @@ void ivf_best_take(struct ivf_best *best, const struct ivf_estimates *estimates)
 void ivf_best_cut(struct ivf_best *best);
 /* Best first; for few. */
 void ivf_best_sort(struct ivf_best *best);
-float ivf_best_estimate(uint64_t item);
-uint32_t ivf_best_number(uint64_t item);
+/* The n-th best estimate, from 1; the worst if there are fewer; `none` if there is none. */
+float ivf_best_nth(struct ivf_best *best, uint32_t n, float none);
+
+/* An item is one integer, so that all are different and the larger is the better: the estimate's
+ * bits, made to rise with it, over the number's complement. What is not a number has its place in
+ * that order, too. */
+static inline uint64_t ivf_best_item(float estimate, uint32_t number)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &estimate, sizeof bits);
+    bits ^= (uint32_t) - (int32_t)(bits >> 31) | UINT32_C(1) << 31;
+    return (uint64_t)bits << 32 | ~number;
+}
+
+static inline float ivf_best_estimate(uint64_t item)
+{
+    uint32_t bits = (uint32_t)(item >> 32);
+    float estimate;
+
+    bits ^= ((bits >> 31) - 1) | UINT32_C(1) << 31;
+    memcpy(&estimate, &bits, sizeof estimate);
+    return estimate;
+}
+
+static inline uint32_t ivf_best_number(uint64_t item)
+{
+    return ~(uint32_t)item;
+}
 
 #endif

@@ -22,6 +22,7 @@
 #include "segstore/ivf_encode.h"
 #include "segstore/kmeans.h"
 #include "segstore/rows.h"
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@
 enum {
     ITERATIONS = 10,
     SAMPLE_PER_LIST = 100,
+    AVERAGE_ROWS = 4,
     ROWS_PER_LIST_MIN = 8, /* of those to train on: fewer are all needed */
 };
 
@@ -42,6 +44,7 @@ struct building {
     struct kmeans kmeans; /* of all rows */
     float *centroids;     /* nlist x dim */
     uint32_t *nearest;    /* rows_count */
+    double *squares;      /* nlist: of all residuals */
     struct ivf_section ivf;
     struct section_built *built;
 };
@@ -134,12 +137,12 @@ static enum qn_status sort_into_lists(struct building *building, struct qn_error
     return QN_STATUS_OK;
 }
 
-static double square_of(const float *values, uint32_t dim)
+static double square_between(const float *a, const float *b, uint32_t dim)
 {
     double sum = 0;
 
     for (uint32_t i = 0; i < dim; i++)
-        sum += (double)values[i] * (double)values[i];
+        sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
     return sum;
 }
 
@@ -164,8 +167,9 @@ static void desk_give(struct desk *desk)
     free(desk->tried);
 }
 
-static void encode_row(const struct building *building, size_t list, uint64_t row,
-                       const struct desk *desk)
+/* Returns the square of its residual. */
+static double encode_row(const struct building *building, size_t list, uint64_t row,
+                         const struct desk *desk)
 {
     const struct ivf_section *ivf = &building->ivf;
     const uint32_t dim = building->dim, bits = ivf->shape.code_bits;
@@ -181,7 +185,10 @@ static void encode_row(const struct building *building, size_t list, uint64_t ro
         coded.along > 0 ? (float)(coded.value_square / coded.along) : 0;
     if (ivf->rows.terms != NULL)
         ((float *)(uintptr_t)ivf->rows.terms)[place] =
-            (float)((square_of(centre, dim) - square_of(from, dim)) / 2);
+            (float)((square_between(centre, ivf->mean, dim) -
+                     square_between(from, ivf->mean, dim)) /
+                    2);
+    return coded.value_square;
 }
 
 static void encode_lists(void *owner, size_t first, size_t count)
@@ -193,12 +200,12 @@ static void encode_lists(void *owner, size_t first, size_t count)
     CHECK(desk_take(&desk, building->dim)); /* a few KiB */
     for (size_t list = first; list < first + count; list++)
         for (uint64_t row = ivf->first_rows[list]; row < ivf->first_rows[list + 1]; row++)
-            encode_row(building, list, row, &desk);
+            building->squares[list] += encode_row(building, list, row, &desk);
     desk_give(&desk);
 }
 
 /* A list's centre is what its code says, so that the residuals make up for what it does not. */
-static void encode_centre(struct building *building, size_t list, const double *mean,
+static void encode_centre(struct building *building, size_t list, const float *mean,
                           const struct desk *desk)
 {
     const struct ivf_section *ivf = &building->ivf;
@@ -207,32 +214,66 @@ static void encode_centre(struct building *building, size_t list, const double *
     float *centre = building->centroids + list * dim;
 
     for (uint32_t d = 0; d < dim; d++)
-        desk->values[d] = (float)((double)centre[d] - mean[d]);
+        desk->values[d] = centre[d] - mean[d];
     struct ivf_coded coded =
         ivf_encode(desk->values, dim, IVF_CENTRE_BITS, desk->codes, desk->tried);
     float scale = (float)(coded.along / coded.code_square);
     ivf_put_codes(ivf, &ivf->centres, IVF_CENTRE_BITS, list, desk->codes);
     for (uint32_t d = 0; d < dim; d++)
-        centre[d] = (float)(mean[d] + (double)scale * (double)((float)desk->codes[d] - middle));
+        centre[d] = mean[d] + scale * ((float)desk->codes[d] - middle);
     ((float *)(uintptr_t)ivf->centres.scales)[list] = scale;
     if (ivf->centres.terms != NULL)
-        ((float *)(uintptr_t)ivf->centres.terms)[list] = (float)(-square_of(centre, dim) / 2);
+        ((float *)(uintptr_t)ivf->centres.terms)[list] =
+            (float)(-square_between(centre, mean, dim) / 2);
+}
+
+static void take_mean(const struct building *building, float *mean)
+{
+    const size_t lists_count = building->kmeans.centroids_count, dim = building->dim;
+
+    for (size_t d = 0; d < dim; d++) {
+        double sum = 0;
+        for (size_t i = 0; i < lists_count; i++)
+            sum += (double)building->centroids[i * dim + d];
+        mean[d] = (float)(sum / (double)lists_count);
+    }
+    if (building->ivf.mean != NULL)
+        memcpy((float *)(uintptr_t)building->ivf.mean, mean, dim * sizeof *mean);
 }
 
 static enum qn_status encode_centres(struct building *building, struct qn_error *error)
 {
     const size_t lists_count = building->kmeans.centroids_count;
-    double *mean = calloc(building->dim, sizeof *mean);
+    float *mean = calloc(building->dim, sizeof *mean);
     struct desk desk;
     bool is_short = !desk_take(&desk, building->dim) || mean == NULL;
 
-    for (size_t i = 0; i < lists_count * building->dim && !is_short; i++)
-        mean[i % building->dim] += (double)building->centroids[i] / (double)lists_count;
+    if (!is_short)
+        take_mean(building, mean);
     for (size_t i = 0; i < lists_count && !is_short; i++)
         encode_centre(building, i, mean, &desk);
     desk_give(&desk);
     free(mean);
     return is_short ? error_set(error, QN_STATUS_NO_MEMORY, "out of memory") : QN_STATUS_OK;
+}
+
+/* Of few rows little is known: some of the average counts with them. */
+static void place_spreads(struct building *building)
+{
+    const struct ivf_section *ivf = &building->ivf;
+    const uint32_t lists_count = ivf->shape.lists_count;
+    float *spreads = (float *)(uintptr_t)ivf->spreads;
+    double all = 0;
+
+    for (uint32_t i = 0; i < lists_count; i++)
+        all += building->squares[i];
+    all /= (double)building->rows_count;
+    for (uint32_t i = 0; i < lists_count; i++) {
+        const double rows_count = (double)(ivf->first_rows[i + 1] - ivf->first_rows[i]);
+        const double square = (building->squares[i] + AVERAGE_ROWS * all) /
+                              (rows_count + AVERAGE_ROWS) / building->dim;
+        spreads[i] = square > FLT_MIN ? (float)sqrt(square) : 1;
+    }
 }
 
 static enum qn_status run(struct building *building, struct qn_error *error)
@@ -249,6 +290,7 @@ static enum qn_status run(struct building *building, struct qn_error *error)
         return status;
     parallel_for(building->options->threads, building->ivf.shape.lists_count, 1, encode_lists,
                  building);
+    place_spreads(building);
     index_seal(&(struct index){.kind = INDEX_IVF, .ivf = building->ivf}, building->built->section);
     return QN_STATUS_OK;
 }
@@ -272,6 +314,7 @@ enum qn_status ivf_build(const struct ivf_options *options, const struct segment
                    .rows_count = facts->rows_count},
         .centroids = malloc((size_t)nlist * facts->dim * sizeof(float)),
         .nearest = calloc(facts->rows_count + 1, sizeof(uint32_t)),
+        .squares = calloc(nlist, sizeof(double)),
         .built = ret_built,
     };
     enum qn_status status = QN_STATUS_OK;
@@ -280,12 +323,13 @@ enum qn_status ivf_build(const struct ivf_options *options, const struct segment
     if (nlist > facts->rows_count || facts->rows_count > UINT32_MAX)
         status = error_set(error, QN_STATUS_INVALID, "%" PRIu32 " lists for %" PRIu64 " rows",
                            nlist, facts->rows_count);
-    else if (building.centroids == NULL || building.nearest == NULL)
+    else if (building.centroids == NULL || building.nearest == NULL || building.squares == NULL)
         status = error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
     else
         status = run(&building, error);
     free(building.centroids);
     free(building.nearest);
+    free(building.squares);
     if (status != QN_STATUS_OK)
         section_built_done(ret_built);
     return status;

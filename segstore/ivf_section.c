@@ -17,6 +17,8 @@ enum {
 enum array {
     ARRAY_FIRST_ROWS,
     ARRAY_FIRST_BLOCKS,
+    ARRAY_SPREADS,
+    ARRAY_MEAN,
     ARRAY_CENTRE_SCALES,
     ARRAY_CENTRE_TERMS,
     ARRAY_SCALES,
@@ -54,6 +56,8 @@ static void lay_out(const struct ivf_shape *shape, uint64_t offsets[ARRAYS_COUNT
     const uint64_t bytes[ARRAYS_COUNT] = {
         [ARRAY_FIRST_ROWS] = (shape->lists_count + UINT64_C(1)) * sizeof(uint64_t),
         [ARRAY_FIRST_BLOCKS] = (shape->lists_count + UINT64_C(1)) * sizeof(uint64_t),
+        [ARRAY_SPREADS] = shape->lists_count * sizeof(float),
+        [ARRAY_MEAN] = shape->has_terms ? shape->dim * sizeof(float) : 0,
         [ARRAY_CENTRE_SCALES] = centres * block_floats,
         [ARRAY_CENTRE_TERMS] = shape->has_terms ? centres * block_floats : 0,
         [ARRAY_SCALES] = shape->blocks_count * block_floats,
@@ -98,6 +102,8 @@ void ivf_section_lay(const struct ivf_shape *shape, void *memory, struct ivf_sec
         .code_dims = code_dims(shape),
         .first_rows = (const uint64_t *)(void *)(bytes + offsets[ARRAY_FIRST_ROWS]),
         .first_blocks = (const uint64_t *)(void *)(bytes + offsets[ARRAY_FIRST_BLOCKS]),
+        .spreads = (const float *)(void *)(bytes + offsets[ARRAY_SPREADS]),
+        .mean = shape->has_terms ? (const float *)(void *)(bytes + offsets[ARRAY_MEAN]) : NULL,
         .centres = codes_at(shape, bytes, offsets, centres),
         .rows = codes_at(shape, bytes, offsets, rows),
     };
@@ -167,8 +173,8 @@ enum qn_status ivf_section_open(const void *memory, uint64_t bytes,
     status = check_lists(ret_ivf, error);
     if (status == QN_STATUS_OK)
         status = section_check_floats(
-            "factors", ret_ivf->centres.scales,
-            (size_t)((const char *)ret_ivf->centres.codes - (const char *)ret_ivf->centres.scales) /
+            "factors", ret_ivf->spreads,
+            (size_t)((const char *)ret_ivf->centres.codes - (const char *)ret_ivf->spreads) /
                 sizeof(float),
             error);
     return status;
