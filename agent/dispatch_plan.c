@@ -208,8 +208,8 @@ static size_t search_bytes(const struct search_job *job)
     size_t most = 0;
 
     for (uint32_t i = 0; i < job->targets_count; i++) {
-        size_t bytes = search_scratch_bytes(job->targets[i].segment, &options,
-                                            job->message.search_request.nq);
+        size_t bytes =
+            search_scratch_bytes(job->targets[i].segment, &options, job->message.search_request.nq);
         most = bytes > most ? bytes : most;
     }
     return align_up(most);

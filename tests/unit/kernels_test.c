@@ -238,79 +238,6 @@ static void kernels_agree_on_rows(void **state)
     }
 }
 
-struct coded {
-    float estimates[KERNEL_CODE_QUERIES][TILE_BLOCKS * LIMIT_BLOCK_ROWS];
-    uint16_t masks[KERNEL_CODE_QUERIES][TILE_BLOCKS];
-};
-
-enum { CODE_DIMS_MAX = 136 };
-
-/* Of every kernel the codes are as large as can be at 16 dims, at 24 with both signs. */
-struct code_inputs {
-    uint8_t bytes[TILE_BLOCKS * CODE_DIMS_MAX * LIMIT_BLOCK_ROWS];
-    alignas(4) int8_t queries[KERNEL_CODE_QUERIES][CODE_DIMS_MAX];
-};
-
-static void fill_codes(struct code_inputs *inputs, struct prng *prng, size_t dims)
-{
-    for (size_t i = 0; i < sizeof inputs->bytes; i++)
-        inputs->bytes[i] = dims == 16 || dims == 24 ? 255 : (uint8_t)prng_next(prng);
-    for (size_t q = 0; q < KERNEL_CODE_QUERIES; q++)
-        for (size_t d = 0; d < dims; d++)
-            inputs->queries[q][d] = dims == 16   ? -127
-                                    : dims == 24 ? (q % 2 == 0 ? 127 : -127)
-                                                 : (int8_t)((int)prng_below(prng, 255) - 127);
-}
-
-static void run_codes(void (*codes)(const struct kernel_codes *codes), struct kernel_codes *job,
-                      const struct code_inputs *inputs, struct coded *ret_coded)
-{
-    struct kernel_code_query queries[KERNEL_CODE_QUERIES];
-
-    memset(ret_coded, 0, sizeof *ret_coded);
-    for (size_t q = 0; q < job->queries_count; q++)
-        queries[q] = (struct kernel_code_query){.codes = inputs->queries[q],
-                                                .centre = (int32_t)q * 77 - 100,
-                                                .base = 0.25f * (float)q,
-                                                .scale = 0x1p-7f,
-                                                .bound = 1 - (float)q,
-                                                .ret_estimates = ret_coded->estimates[q],
-                                                .ret_masks = ret_coded->masks[q]};
-    job->queries = queries;
-    codes(job);
-}
-
-static void kernels_agree_on_codes(void **state)
-{
-    const struct kernels *tables[KERNELS_MAX];
-    size_t tables_count = kernels_supported(tables, KERNELS_MAX);
-    static struct code_inputs code_inputs;
-    static struct coded expected, found;
-    struct prng prng;
-
-    (void)state;
-    prng_init(&prng, 5);
-    for (size_t dims = 8; dims <= CODE_DIMS_MAX; dims += 8) {
-        struct inputs inputs = inputs_make(3, dims);
-        fill_codes(&code_inputs, &prng, dims);
-        for (size_t i = 0; i < 2 * KERNEL_CODE_QUERIES; i++) {
-            struct kernel_codes job = {.codes = code_inputs.bytes,
-                                       .scales = inputs.blocks,
-                                       .terms = i % 3 == 0 ? NULL : inputs.blocks + 5,
-                                       .dims = dims,
-                                       .blocks_count = 1 + dims / 8 % TILE_BLOCKS,
-                                       .queries_count = 1 + i / 2};
-            for (size_t t = 0; t < tables_count; t++) {
-                run_codes(i % 2 == 0 ? tables[t]->codes4 : tables[t]->codes8, &job, &code_inputs,
-                          t == 0 ? &expected : &found);
-                if (t > 0)
-                    assert_memory_equal(&found, &expected, sizeof found);
-            }
-        }
-        inputs_free(&inputs);
-    }
-}
-
 static void kernels_agree_on_points(void **state)
 {
     enum { DIMS_MAX = 288, ROWS = 13 };
@@ -348,22 +275,6 @@ static void kernels_agree_on_points(void **state)
 }
 
 /* By hand: one row, two dimensions. */
-static void an_estimate_is_what_it_is_defined_as(void **state)
-{
-    alignas(4) int8_t query[8] = {3, -2};
-    uint8_t bytes[64] = {7, 0xf5};
-    float scales[LIMIT_BLOCK_ROWS] = {0.5f}, terms[LIMIT_BLOCK_ROWS] = {4};
-    float estimates[LIMIT_BLOCK_ROWS];
-    uint16_t masks[1];
-    struct kernel_code_query asked = {query, 1, 100, 2, 110, estimates, masks};
-
-    (void)state;
-    kernels_scalar.codes4(&(struct kernel_codes){bytes, scales, terms, 8, 1, 1, &asked});
-    assert_true(estimates[0] == 100 + 4 + 0.5f * 2 * (3 * 7 - 2 * 5 - 1)); /* 114 */
-    assert_true(estimates[1] == 100 + 0);
-    assert_int_equal(masks[0], 1);
-}
-
 /* fmaf in FORMAT.md's order, and not product and sum rounded apart. */
 static void the_oracle_rounds_once(void **state)
 {
@@ -450,9 +361,7 @@ int main(void)
         cmocka_unit_test(a_sieve_lets_nothing_pass_below_its_bound),
         cmocka_unit_test(kernels_agree_on_pairs),
         cmocka_unit_test(kernels_agree_on_rows),
-        cmocka_unit_test(kernels_agree_on_codes),
         cmocka_unit_test(kernels_agree_on_points),
-        cmocka_unit_test(an_estimate_is_what_it_is_defined_as),
         cmocka_unit_test(the_oracle_rounds_once),
         cmocka_unit_test(finite_prefix_finds_the_first_bad_value),
         cmocka_unit_test(kernels_are_chosen_by_name_or_environment),

@@ -201,14 +201,34 @@ static void damaged_sections_are_refused(void **state)
         assert_int_equal(index_open(copy, bytes, facts, &index, &error), QN_STATUS_CORRUPT);
         assert_non_null(strstr(error.text, "list"));
     }
-    const float *const factors[] = {
-        pair.indexed.index.ivf.centres.scales + 1, pair.indexed.index.ivf.centres.terms + 2,
-        pair.indexed.index.ivf.rows.scales + 3, pair.indexed.index.ivf.rows.terms + 4};
+    free(copy);
+    pair_free(&pair);
+}
+
+static void factors_that_are_not_finite_are_refused(void **state)
+{
+    struct index_options options = {
+        .kind = INDEX_IVF, .ivf = {.nlist = 16, .code_bits = 4}, .threads = 1};
+    struct pair pair =
+        pair_make(&(struct segment_facts){.metric = QN_METRIC_L2, .dim = 5, .rows_count = 500},
+                  pair_rows(500, 5, 6), 2, &options);
+    const struct ivf_section *ivf = &pair.indexed.index.ivf;
+    const float *const factors[] = {ivf->spreads + 15,      ivf->mean + 4,
+                                    ivf->centres.scales,    ivf->centres.terms + 1,
+                                    ivf->rows.scales + 499, ivf->rows.terms + 500};
+    const uint64_t bytes = pair.built.section_bytes;
+    uint8_t *copy = aligned_alloc(64, bytes);
+    struct qn_error error;
+    struct index index;
+
+    (void)state;
+    assert_non_null(copy);
     for (size_t i = 0; i < COUNT_OF(factors); i++) {
         memcpy(copy, pair.built.section, bytes);
         ((float *)(void *)copy)[factors[i] - (const float *)pair.built.section] = INFINITY;
-        assert_int_equal(index_open(copy, bytes, facts, &index, &error), QN_STATUS_CORRUPT);
-        assert_non_null(strstr(error.text, "factors: value"));
+        assert_int_equal(index_open(copy, bytes, &pair.flat.facts, &index, &error),
+                         QN_STATUS_CORRUPT);
+        assert_non_null(strstr(error.text, "section index: factors: value"));
     }
     free(copy);
     pair_free(&pair);
@@ -231,13 +251,13 @@ static void more_lists_than_rows_are_refused(void **state)
 /* More than one group, one group, few, one: hits do not depend on who else is asking. */
 static void queries_find_the_same_together_and_alone(void **state)
 {
-    struct ivf_options options = {.nlist = 300, .threads = 2};
+    struct index_options options = {.kind = INDEX_IVF, .ivf.nlist = 300, .threads = 2};
     const struct search_options asked = {.k = 10, .nprobe = 12, .refine = 15};
     static const uint32_t counts[] = {300, 150, 5, 3, 2, 1};
 
     (void)state;
     for (size_t m = 0; m < COUNT_OF(metrics); m++) {
-        options.code_bits = m == 0 ? 8 : 4;
+        options.ivf.code_bits = m == 0 ? 8 : 4;
         struct pair pair =
             pair_make(&(struct segment_facts){.metric = metrics[m], .dim = 20, .rows_count = 9000},
                       pair_rows(9000, 20, 8), counts[0], &options);
@@ -312,6 +332,7 @@ int main(void)
         cmocka_unit_test(queries_find_the_same_together_and_alone),
         cmocka_unit_test(the_same_seed_gives_the_same_bytes_on_any_threads),
         cmocka_unit_test(damaged_sections_are_refused),
+        cmocka_unit_test(factors_that_are_not_finite_are_refused),
         cmocka_unit_test(more_lists_than_rows_are_refused),
         cmocka_unit_test(a_deadline_ends_a_search),
     };
