@@ -251,7 +251,7 @@ static void more_lists_than_rows_are_refused(void **state)
 /* More than one group, one group, few, one: hits do not depend on who else is asking. */
 static void queries_find_the_same_together_and_alone(void **state)
 {
-    struct index_options options = {.kind = INDEX_IVF, .ivf.nlist = 300, .threads = 2};
+    struct index_options options = {.kind = INDEX_IVF, .ivf.nlist = 100, .threads = 2};
     const struct search_options asked = {.k = 10, .nprobe = 12, .refine = 15};
     static const uint32_t counts[] = {300, 150, 5, 3, 2, 1};
 
@@ -259,8 +259,8 @@ static void queries_find_the_same_together_and_alone(void **state)
     for (size_t m = 0; m < COUNT_OF(metrics); m++) {
         options.ivf.code_bits = m == 0 ? 8 : 4;
         struct pair pair =
-            pair_make(&(struct segment_facts){.metric = metrics[m], .dim = 20, .rows_count = 9000},
-                      pair_rows(9000, 20, 8), counts[0], &options);
+            pair_make(&(struct segment_facts){.metric = metrics[m], .dim = 20, .rows_count = 3000},
+                      pair_rows(3000, 20, 8), counts[0], &options);
         struct found expected = pair_search(&pair, &pair.indexed, asked);
         float *const queries = pair.queries;
         for (size_t c = 1; c < COUNT_OF(counts); c++)
