@@ -152,6 +152,14 @@ static void ip_rows(const struct kernel_rows *rows)
 
 enum { CODE_BLOCKS_MAX = 4 };
 
+static inline __attribute__((always_inline)) __m512i code_four(const int8_t *codes)
+{
+    int32_t four;
+
+    memcpy(&four, codes, sizeof four);
+    return _mm512_set1_epi32(four);
+}
+
 static inline __attribute__((always_inline)) void
 code_estimates(const struct kernel_codes *codes, const struct kernel_code_query *query,
                size_t block, __m512i dot)
@@ -188,12 +196,12 @@ codes_blocks(const struct kernel_codes *codes, size_t first, const int shape[2],
             y[b] = _mm512_and_si512(_mm512_srli_epi16(both, 4), low);
         }
         for (int q = 0; q < queries; q++) {
-            int32_t four[2];
-            memcpy(four, codes->queries[q].codes + d, step);
+            const int8_t *query = codes->queries[q].codes + d;
+            __m512i u = code_four(query), v = is_half ? code_four(query + 4) : u;
             for (int b = 0; b < blocks; b++) {
-                dots[q][b] = _mm512_dpbusd_epi32(dots[q][b], x[b], _mm512_set1_epi32(four[0]));
+                dots[q][b] = _mm512_dpbusd_epi32(dots[q][b], x[b], u);
                 if (is_half)
-                    dots[q][b] = _mm512_dpbusd_epi32(dots[q][b], y[b], _mm512_set1_epi32(four[1]));
+                    dots[q][b] = _mm512_dpbusd_epi32(dots[q][b], y[b], v);
             }
         }
     }
