@@ -265,6 +265,8 @@ static void place_spreads(struct building *building)
     float *spreads = (float *)(uintptr_t)ivf->spreads;
     double all = 0;
 
+    if (spreads == NULL)
+        return;
     for (uint32_t i = 0; i < lists_count; i++)
         all += building->squares[i];
     all /= (double)building->rows_count;

@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Which lists are looked at, and in which order. A row x of a list is c + r, and of r it is known
- * how long it is on average: as if its values were normal ones of the list's spread p. A neighbour
- * must reach a score t, of which the list's centre has s; so many deviations z are missing:
- *
- *     ip, cosine:   q.r >= t - s                               z = (t - s) / p
- *     l2:           |q - c - r|^2 <= T, that is, with D = |q - c|^2 and N = 2 (t - s) + dim p^2,
- *                   (q - c).r >= N / 2                         z = N / (2 p sqrt D)
- *
- * The lists with the smallest z hold the most neighbours for what it costs to look at them. A
- * centre that is near says less: lists of rows that lie close together promise more than they hold.
- * t is the k-th best score in the list with the best centre. */
+ * Which lists are looked at, and in which order. For l2: those with the nearest centres. For ip and
+ * cosine a row x of a list is c + r, and of r it is known how long it is on average: as if its
+ * values were normal ones of the list's spread p. A neighbour must reach a score t, of which the
+ * list's centre has s: (t - s) / p deviations are missing. The lists with the fewest hold the most
+ * neighbours for what it costs to look at them; a centre with a good score says less, since lists
+ * of rows that lie close together promise more than they hold. t is the k-th best score in the list
+ * with the best centre. (So weighed for l2, lists were found no better than by distance.) */
 #include "segstore/ivf_internal.h"
 
-#include <float.h>
 #include <math.h>
+#include <string.h>
 
 enum {
     SAMPLES = 128, /* of the lists' ranks */
@@ -21,27 +17,17 @@ enum {
     SORTED_MAX = 256, /* lists that are worth putting in order */
 };
 
-/* Larger is better: -z for ip and cosine; for l2 what rises with it, -N |N| / (D p^2). */
-static void rank_lists(const struct ivf *ivf, const struct ivf_asker *asker, const float *scores,
-                       float wanted)
+/* Larger is better. */
+static void rank_lists(const struct ivf *ivf, const float *scores, float wanted)
 {
     const uint32_t lists_count = ivf->index->shape.lists_count;
-    const float dim = (float)ivf->index->shape.dim;
     const float *spreads = ivf->index->spreads;
-    float *ranks = ivf->ranks;
 
-    if (!ivf->index->shape.has_terms) {
+    if (spreads == NULL)
+        memcpy(ivf->ranks, scores, lists_count * sizeof *scores);
+    else
         for (uint32_t i = 0; i < lists_count; i++)
-            ranks[i] = (scores[i] - wanted) / spreads[i];
-        return;
-    }
-    for (uint32_t i = 0; i < lists_count; i++) {
-        float square = spreads[i] * spreads[i];
-        float missing = 2 * (wanted - scores[i]) + dim * square;
-        float distance = asker->square - 2 * scores[i];
-        distance = distance > square ? distance : square; /* rounding may make it negative */
-        ranks[i] = -missing * fabsf(missing) / (distance * square);
-    }
+            ivf->ranks[i] = (scores[i] - wanted) / spreads[i];
 }
 
 /* What most likely a few more than `keep` lists reach: most need not be selected from. */
@@ -123,7 +109,7 @@ bool ivf_choose(const struct ivf *ivf, uint32_t asker, const float *scores,
         return false;
     if (others == 0)
         return true;
-    rank_lists(ivf, wave.askers[0], scores,
+    rank_lists(ivf, scores,
                ivf_best_nth(&wave.askers[0]->best, ivf->scan->options->k, scores[first]));
     ivf_best_init(&lists, others, ivf->items);
     lists.count = gather_lists(ivf, sampled_bound(ivf, others), first);

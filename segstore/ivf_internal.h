@@ -16,7 +16,6 @@ struct ivf_asker {
     const int8_t *codes; /* code_dims */
     float scale;
     int32_t sum;          /* of the codes */
-    float square;         /* l2: of its distance from the mean */
     struct ivf_best best; /* rows */
 };
 

@@ -111,16 +111,12 @@ static void encode(const struct ivf *ivf, struct ivf_asker *asker)
 {
     const uint32_t dim = ivf->index->shape.dim, code_dims = ivf->index->code_dims;
     int8_t *codes = (int8_t *)(uintptr_t)asker->codes;
-    float largest = 0, square = 0;
+    float largest = 0;
 
-    for (uint32_t d = 0; d < dim; d++) {
-        const float value = value_at(ivf, asker, d);
-        largest = fmaxf(largest, fabsf(value));
-        square += value * value;
-    }
+    for (uint32_t d = 0; d < dim; d++)
+        largest = fmaxf(largest, fabsf(value_at(ivf, asker, d)));
     const float inverse = largest > 0 ? 127 / largest : 0;
     asker->scale = largest / 127;
-    asker->square = square;
     asker->sum = 0;
     for (uint32_t d = 0; d < code_dims; d++) {
         codes[d] = d < dim ? (int8_t)lrintf(value_at(ivf, asker, d) * inverse) : 0;

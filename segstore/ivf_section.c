@@ -56,7 +56,7 @@ static void lay_out(const struct ivf_shape *shape, uint64_t offsets[ARRAYS_COUNT
     const uint64_t bytes[ARRAYS_COUNT] = {
         [ARRAY_FIRST_ROWS] = (shape->lists_count + UINT64_C(1)) * sizeof(uint64_t),
         [ARRAY_FIRST_BLOCKS] = (shape->lists_count + UINT64_C(1)) * sizeof(uint64_t),
-        [ARRAY_SPREADS] = shape->lists_count * sizeof(float),
+        [ARRAY_SPREADS] = shape->has_terms ? 0 : shape->lists_count * sizeof(float),
         [ARRAY_MEAN] = shape->has_terms ? shape->dim * sizeof(float) : 0,
         [ARRAY_CENTRE_SCALES] = centres * block_floats,
         [ARRAY_CENTRE_TERMS] = shape->has_terms ? centres * block_floats : 0,
@@ -102,7 +102,8 @@ void ivf_section_lay(const struct ivf_shape *shape, void *memory, struct ivf_sec
         .code_dims = code_dims(shape),
         .first_rows = (const uint64_t *)(void *)(bytes + offsets[ARRAY_FIRST_ROWS]),
         .first_blocks = (const uint64_t *)(void *)(bytes + offsets[ARRAY_FIRST_BLOCKS]),
-        .spreads = (const float *)(void *)(bytes + offsets[ARRAY_SPREADS]),
+        .spreads =
+            shape->has_terms ? NULL : (const float *)(void *)(bytes + offsets[ARRAY_SPREADS]),
         .mean = shape->has_terms ? (const float *)(void *)(bytes + offsets[ARRAY_MEAN]) : NULL,
         .centres = codes_at(shape, bytes, offsets, centres),
         .rows = codes_at(shape, bytes, offsets, rows),
@@ -170,12 +171,12 @@ enum qn_status ivf_section_open(const void *memory, uint64_t bytes,
     if (status != QN_STATUS_OK)
         return status;
     ivf_section_lay(&shape, (void *)(uintptr_t)memory, ret_ivf);
+    const float *floats = shape.has_terms ? ret_ivf->mean : ret_ivf->spreads;
     status = check_lists(ret_ivf, error);
     if (status == QN_STATUS_OK)
         status = section_check_floats(
-            "factors", ret_ivf->spreads,
-            (size_t)((const char *)ret_ivf->centres.codes - (const char *)ret_ivf->spreads) /
-                sizeof(float),
+            "factors", floats,
+            (size_t)((const char *)ret_ivf->centres.codes - (const char *)floats) / sizeof(float),
             error);
     return status;
 }

@@ -27,10 +27,10 @@ struct ivf_section {
     uint32_t code_dims;           /* dim, rounded up to 8 */
     const uint64_t *first_rows;   /* lists + 1 */
     const uint64_t *first_blocks; /* lists + 1 */
-    const float *spreads;         /* lists: deviation of their rows in a dimension */
-    const float *mean;            /* dim: centres are coded around it; l2, else NULL */
-    struct ivf_codes centres;     /* of the lists: ivf_centre_blocks, 8 bits */
-    struct ivf_codes rows;        /* blocks_count, code_bits */
+    const float *spreads;     /* lists: deviation of their rows in a dimension; not of l2: NULL */
+    const float *mean;        /* dim: centres are coded around it; l2, else NULL */
+    struct ivf_codes centres; /* of the lists: ivf_centre_blocks, 8 bits */
+    struct ivf_codes rows;    /* blocks_count, code_bits */
 };
 
 /* Blocks of the lists' centres. */

@@ -209,29 +209,32 @@ static void factors_that_are_not_finite_are_refused(void **state)
 {
     struct index_options options = {
         .kind = INDEX_IVF, .ivf = {.nlist = 16, .code_bits = 4}, .threads = 1};
-    struct pair pair =
-        pair_make(&(struct segment_facts){.metric = QN_METRIC_L2, .dim = 5, .rows_count = 500},
-                  pair_rows(500, 5, 6), 2, &options);
-    const struct ivf_section *ivf = &pair.indexed.index.ivf;
-    const float *const factors[] = {ivf->spreads + 15,      ivf->mean + 4,
-                                    ivf->centres.scales,    ivf->centres.terms + 1,
-                                    ivf->rows.scales + 499, ivf->rows.terms + 500};
-    const uint64_t bytes = pair.built.section_bytes;
-    uint8_t *copy = aligned_alloc(64, bytes);
     struct qn_error error;
     struct index index;
 
     (void)state;
-    assert_non_null(copy);
-    for (size_t i = 0; i < COUNT_OF(factors); i++) {
-        memcpy(copy, pair.built.section, bytes);
-        ((float *)(void *)copy)[factors[i] - (const float *)pair.built.section] = INFINITY;
-        assert_int_equal(index_open(copy, bytes, &pair.flat.facts, &index, &error),
-                         QN_STATUS_CORRUPT);
-        assert_non_null(strstr(error.text, "section index: factors: value"));
+    for (size_t m = 0; m < COUNT_OF(metrics); m++) {
+        struct pair pair =
+            pair_make(&(struct segment_facts){.metric = metrics[m], .dim = 5, .rows_count = 500},
+                      pair_rows(500, 5, 6), 2, &options);
+        const struct ivf_section *ivf = &pair.indexed.index.ivf;
+        const float *const factors[] = {
+            m == 0 ? ivf->mean + 4 : ivf->spreads + 15, ivf->centres.scales,
+            m == 0 ? ivf->centres.terms + 1 : ivf->rows.scales, ivf->rows.scales + 499,
+            m == 0 ? ivf->rows.terms + 500 : ivf->rows.scales + 9};
+        const uint64_t bytes = pair.built.section_bytes;
+        uint8_t *copy = aligned_alloc(64, bytes);
+        assert_non_null(copy);
+        for (size_t i = 0; i < COUNT_OF(factors); i++) {
+            memcpy(copy, pair.built.section, bytes);
+            ((float *)(void *)copy)[factors[i] - (const float *)pair.built.section] = INFINITY;
+            assert_int_equal(index_open(copy, bytes, &pair.flat.facts, &index, &error),
+                             QN_STATUS_CORRUPT);
+            assert_non_null(strstr(error.text, "section index: factors: value"));
+        }
+        free(copy);
+        pair_free(&pair);
     }
-    free(copy);
-    pair_free(&pair);
 }
 
 static void more_lists_than_rows_are_refused(void **state)
