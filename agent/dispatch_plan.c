@@ -226,7 +226,7 @@ static size_t search_bytes(const struct search_batch *batch)
     size_t most = 0;
 
     for (uint32_t i = 0; i < first->targets_count; i++) {
-        size_t bytes = search_scratch_bytes(first->targets[i].segment, &options);
+        size_t bytes = search_scratch_bytes(first->targets[i].segment, &options, batch->nq);
         most = bytes > most ? bytes : most;
     }
     return align_up(most);

@@ -65,8 +65,8 @@ static bool turn_take(struct turn *turn, const struct calibrating *calibrating, 
     turn->search.k++;
     turn->storage = malloc(count * topk_bytes(turn->search.k));
     turn->tiles = malloc(search_queries_bytes(segment->facts.dim, (uint32_t)count) + 1);
-    turn->scratch =
-        aligned_alloc(64, (search_scratch_bytes(segment, &turn->search) + 64) / 64 * 64);
+    turn->scratch = aligned_alloc(
+        64, (search_scratch_bytes(segment, &turn->search, (uint32_t)count) + 64) / 64 * 64);
     turn->search.scratch = turn->scratch;
     return turn->storage != NULL && turn->tiles != NULL && turn->scratch != NULL;
 }

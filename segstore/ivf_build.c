@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A row x of the list around c is kept as the codes u of its residual r = x - c, each between the
- * residual's least and largest value: r ~ a + s u. For a query q
+ * A row x of the list around c is kept as the codes of its residual r = x - c: r ~ s w, where w are
+ * the codes less their middle. For a query q
  *
- *     q.x = q.c + q.r,   q.r ~ f (a sum q + s sum q u)
+ *     q.x = q.c + q.r,   q.r ~ f (q.w),   f = |r|^2 / (r.w)
  *
- * where f = |r|^2 / (r . (a + s u)) makes the estimate right for q along r, as in RaBitQ (Gao and
- * Long, SIGMOD 2024). For l2 a row's score is q.x - |x|^2 / 2, which orders rows as distances do.
+ * where f makes the estimate right for q along r, as in RaBitQ (Gao and Long, SIGMOD 2024). For l2
+ * a list's score is q.c - |c|^2 / 2 and a row's that and q.r + (|c|^2 - |x|^2) / 2, which orders
+ * them as distances do. Centres are coded around the mean of all: that is the same for every list,
+ * and left out of the scores.
  */
 #include "segstore/ivf_build.h"
 
@@ -17,8 +19,10 @@
 #include "segstore/calibrate.h"
 #include "segstore/format.h"
 #include "segstore/index.h"
+#include "segstore/ivf_encode.h"
 #include "segstore/kmeans.h"
 #include "segstore/rows.h"
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -27,6 +31,7 @@
 enum {
     ITERATIONS = 10,
     SAMPLE_PER_LIST = 100,
+    AVERAGE_ROWS = 4,
     ROWS_PER_LIST_MIN = 8, /* of those to train on: fewer are all needed */
 };
 
@@ -39,6 +44,7 @@ struct building {
     struct kmeans kmeans; /* of all rows */
     float *centroids;     /* nlist x dim */
     uint32_t *nearest;    /* rows_count */
+    double *squares;      /* nlist: of all residuals */
     struct ivf_section ivf;
     struct section_built *built;
 };
@@ -108,7 +114,8 @@ static enum qn_status sort_into_lists(struct building *building, struct qn_error
                                     .blocks_count = blocks_count,
                                     .dim = building->dim,
                                     .lists_count = lists_count,
-                                    .code_bits = building->options->code_bits};
+                                    .code_bits = building->options->code_bits,
+                                    .has_terms = building->metric == QN_METRIC_L2};
     built->section_bytes = ivf_section_bytes(&shape);
     built->section = aligned_alloc(SECTION_ALIGNMENT, built->section_bytes);
     if (built->section == NULL) {
@@ -130,101 +137,144 @@ static enum qn_status sort_into_lists(struct building *building, struct qn_error
     return QN_STATUS_OK;
 }
 
-static double dot(const float *a, const float *b, uint32_t dim)
+static double square_between(const float *a, const float *b, uint32_t dim)
 {
     double sum = 0;
 
     for (uint32_t i = 0; i < dim; i++)
-        sum += (double)a[i] * (double)b[i];
+        sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
     return sum;
 }
 
-static void put_code(const struct building *building, uint64_t block, size_t lane, uint32_t d,
-                     unsigned code)
-{
-    const bool is_half = building->options->code_bits == 4;
-    uint8_t *bytes = (uint8_t *)(uintptr_t)building->ivf.codes +
-                     block * building->ivf.code_dims * LIMIT_BLOCK_ROWS / (is_half ? 2 : 1);
-
-    if (is_half)
-        bytes[d / 8 * 64 + lane * 4 + d % 4] |= (uint8_t)(code << (d / 4 % 2 * 4));
-    else
-        bytes[d / 4 * 64 + lane * 4 + d % 4] = (uint8_t)code;
-}
-
-struct residual {
-    float least, largest;
-    double square;
+/* What encoding wants of memory. */
+struct desk {
+    float *values;          /* dim */
+    uint8_t *codes, *tried; /* dim */
 };
 
-static struct residual take_residual(const float *row, const float *centroid, uint32_t dim,
-                                     float *ret_values)
+static bool desk_take(struct desk *desk, uint32_t dim)
 {
-    struct residual residual = {.least = INFINITY, .largest = -INFINITY};
-
-    for (uint32_t d = 0; d < dim; d++) {
-        ret_values[d] = row[d] - centroid[d];
-        residual.least = fminf(residual.least, ret_values[d]);
-        residual.largest = fmaxf(residual.largest, ret_values[d]);
-        residual.square += (double)ret_values[d] * (double)ret_values[d];
-    }
-    return residual;
+    desk->values = malloc(dim * sizeof *desk->values);
+    desk->codes = malloc(dim);
+    desk->tried = malloc(dim);
+    return desk->values != NULL && desk->codes != NULL && desk->tried != NULL;
 }
 
-/* values: dim, for the residual. */
-static void encode_row(const struct building *building, size_t list, uint64_t row, float *values)
+static void desk_give(struct desk *desk)
+{
+    free(desk->values);
+    free(desk->codes);
+    free(desk->tried);
+}
+
+/* Returns the square of its residual. */
+static double encode_row(const struct building *building, size_t list, uint64_t row,
+                         const struct desk *desk)
 {
     const struct ivf_section *ivf = &building->ivf;
-    const uint32_t dim = building->dim;
-    const unsigned top = (1U << building->options->code_bits) - 1;
-    const uint64_t in_list = row - ivf->first_rows[list];
-    const uint64_t block = ivf->first_blocks[list] + in_list / LIMIT_BLOCK_ROWS;
-    const size_t lane = in_list % LIMIT_BLOCK_ROWS;
+    const uint32_t dim = building->dim, bits = ivf->shape.code_bits;
+    const uint64_t place = ivf->first_blocks[list] * LIMIT_BLOCK_ROWS + row - ivf->first_rows[list];
     const float *from = building->rows + (size_t)building->built->order[row] * dim;
-    struct residual residual = take_residual(from, building->centroids + list * dim, dim, values);
-    float step = (residual.largest - residual.least) / (float)top;
-    double along = 0;
+    const float *centre = building->centroids + list * dim;
 
-    for (uint32_t d = 0; d < dim; d++) {
-        float code = step > 0 ? roundf((values[d] - residual.least) / step) : 0;
-        code = fminf(fmaxf(code, 0), (float)top);
-        put_code(building, block, lane, d, (unsigned)code);
-        along += (double)values[d] * ((double)residual.least + (double)step * (double)code);
-    }
-    double factor = along > 0 ? residual.square / along : 1;
-    float *factors = (float *)(uintptr_t)ivf->factors + block * IVF_FACTORS * LIMIT_BLOCK_ROWS;
-    if (building->metric == QN_METRIC_L2)
-        factors[lane] = (float)(-dot(from, from, dim) / 2);
-    factors[LIMIT_BLOCK_ROWS + lane] = (float)(factor * (double)residual.least);
-    factors[2 * LIMIT_BLOCK_ROWS + lane] = (float)(factor * (double)step);
+    for (uint32_t d = 0; d < dim; d++)
+        desk->values[d] = from[d] - centre[d];
+    struct ivf_coded coded = ivf_encode(desk->values, dim, bits, desk->codes, desk->tried);
+    ivf_put_codes(ivf, &ivf->rows, bits, place, desk->codes);
+    ((float *)(uintptr_t)ivf->rows.scales)[place] =
+        coded.along > 0 ? (float)(coded.value_square / coded.along) : 0;
+    if (ivf->rows.terms != NULL)
+        ((float *)(uintptr_t)ivf->rows.terms)[place] =
+            (float)((square_between(centre, ivf->mean, dim) -
+                     square_between(from, ivf->mean, dim)) /
+                    2);
+    return coded.value_square;
 }
 
 static void encode_lists(void *owner, size_t first, size_t count)
 {
     struct building *building = owner;
     const struct ivf_section *ivf = &building->ivf;
-    float *values = malloc(building->dim * sizeof *values);
+    struct desk desk;
 
-    CHECK(values != NULL); /* a few KiB */
+    CHECK(desk_take(&desk, building->dim)); /* a few KiB */
     for (size_t list = first; list < first + count; list++)
         for (uint64_t row = ivf->first_rows[list]; row < ivf->first_rows[list + 1]; row++)
-            encode_row(building, list, row, values);
-    free(values);
+            building->squares[list] += encode_row(building, list, row, &desk);
+    desk_give(&desk);
 }
 
-static void place_centroids(struct building *building)
+/* A list's centre is what its code says, so that the residuals make up for what it does not. */
+static void encode_centre(struct building *building, size_t list, const float *mean,
+                          const struct desk *desk)
 {
     const struct ivf_section *ivf = &building->ivf;
     const uint32_t dim = building->dim;
-    float *terms = (float *)(uintptr_t)ivf->centroid_terms;
+    const float middle = (float)ivf_code_top(IVF_CENTRE_BITS) / 2;
+    float *centre = building->centroids + list * dim;
 
-    for (uint32_t i = 0; i < ivf->shape.lists_count; i++) {
-        const float *centroid = building->centroids + (size_t)i * dim;
-        rows_to_block(centroid, dim, i % LIMIT_BLOCK_ROWS,
-                      (float *)(uintptr_t)ivf->centroids +
-                          (size_t)(i / LIMIT_BLOCK_ROWS) * LIMIT_BLOCK_ROWS * dim);
-        if (building->metric == QN_METRIC_L2)
-            terms[i] = (float)(-dot(centroid, centroid, dim) / 2);
+    for (uint32_t d = 0; d < dim; d++)
+        desk->values[d] = centre[d] - mean[d];
+    struct ivf_coded coded =
+        ivf_encode(desk->values, dim, IVF_CENTRE_BITS, desk->codes, desk->tried);
+    float scale = (float)(coded.along / coded.code_square);
+    ivf_put_codes(ivf, &ivf->centres, IVF_CENTRE_BITS, list, desk->codes);
+    for (uint32_t d = 0; d < dim; d++)
+        centre[d] = mean[d] + scale * ((float)desk->codes[d] - middle);
+    ((float *)(uintptr_t)ivf->centres.scales)[list] = scale;
+    if (ivf->centres.terms != NULL)
+        ((float *)(uintptr_t)ivf->centres.terms)[list] =
+            (float)(-square_between(centre, mean, dim) / 2);
+}
+
+static void take_mean(const struct building *building, float *mean)
+{
+    const size_t lists_count = building->kmeans.centroids_count, dim = building->dim;
+
+    for (size_t d = 0; d < dim; d++) {
+        double sum = 0;
+        for (size_t i = 0; i < lists_count; i++)
+            sum += (double)building->centroids[i * dim + d];
+        mean[d] = (float)(sum / (double)lists_count);
+    }
+    if (building->ivf.mean != NULL)
+        memcpy((float *)(uintptr_t)building->ivf.mean, mean, dim * sizeof *mean);
+}
+
+static enum qn_status encode_centres(struct building *building, struct qn_error *error)
+{
+    const size_t lists_count = building->kmeans.centroids_count;
+    float *mean = calloc(building->dim, sizeof *mean);
+    struct desk desk;
+    bool is_short = !desk_take(&desk, building->dim) || mean == NULL;
+
+    if (!is_short)
+        take_mean(building, mean);
+    for (size_t i = 0; i < lists_count && !is_short; i++)
+        encode_centre(building, i, mean, &desk);
+    desk_give(&desk);
+    free(mean);
+    return is_short ? error_set(error, QN_STATUS_NO_MEMORY, "out of memory") : QN_STATUS_OK;
+}
+
+/* Of few rows little is known: some of the average counts with them. */
+static void place_spreads(struct building *building)
+{
+    const struct ivf_section *ivf = &building->ivf;
+    const uint32_t lists_count = ivf->shape.lists_count;
+    float *spreads = (float *)(uintptr_t)ivf->spreads;
+    double all = 0;
+
+    if (spreads == NULL)
+        return;
+    for (uint32_t i = 0; i < lists_count; i++)
+        all += building->squares[i];
+    all /= (double)building->rows_count;
+    for (uint32_t i = 0; i < lists_count; i++) {
+        const double rows_count = (double)(ivf->first_rows[i + 1] - ivf->first_rows[i]);
+        const double square = (building->squares[i] + AVERAGE_ROWS * all) /
+                              (rows_count + AVERAGE_ROWS) / building->dim;
+        spreads[i] = square > FLT_MIN ? (float)sqrt(square) : 1;
     }
 }
 
@@ -236,11 +286,13 @@ static enum qn_status run(struct building *building, struct qn_error *error)
         status = kmeans_assign(&building->kmeans, building->centroids, building->nearest, error);
     if (status == QN_STATUS_OK)
         status = sort_into_lists(building, error);
+    if (status == QN_STATUS_OK)
+        status = encode_centres(building, error);
     if (status != QN_STATUS_OK)
         return status;
-    place_centroids(building);
     parallel_for(building->options->threads, building->ivf.shape.lists_count, 1, encode_lists,
                  building);
+    place_spreads(building);
     index_seal(&(struct index){.kind = INDEX_IVF, .ivf = building->ivf}, building->built->section);
     return QN_STATUS_OK;
 }
@@ -264,6 +316,7 @@ enum qn_status ivf_build(const struct ivf_options *options, const struct segment
                    .rows_count = facts->rows_count},
         .centroids = malloc((size_t)nlist * facts->dim * sizeof(float)),
         .nearest = calloc(facts->rows_count + 1, sizeof(uint32_t)),
+        .squares = calloc(nlist, sizeof(double)),
         .built = ret_built,
     };
     enum qn_status status = QN_STATUS_OK;
@@ -272,12 +325,13 @@ enum qn_status ivf_build(const struct ivf_options *options, const struct segment
     if (nlist > facts->rows_count || facts->rows_count > UINT32_MAX)
         status = error_set(error, QN_STATUS_INVALID, "%" PRIu32 " lists for %" PRIu64 " rows",
                            nlist, facts->rows_count);
-    else if (building.centroids == NULL || building.nearest == NULL)
+    else if (building.centroids == NULL || building.nearest == NULL || building.squares == NULL)
         status = error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
     else
         status = run(&building, error);
     free(building.centroids);
     free(building.nearest);
+    free(building.squares);
     if (status != QN_STATUS_OK)
         section_built_done(ret_built);
     return status;

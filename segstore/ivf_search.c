@@ -1,332 +1,278 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One query after the other: the nearest lists by their centroids, the codes of those lists in the
- * order of the lists, the best of the estimates by the rows themselves. Distances that are told are
- * those of FORMAT.md, to the bit; only which rows are looked at is an estimate. */
-#include "segstore/ivf.h"
+ * A group of queries at a time. First the best lists of each, by the codes of the lists' centres;
+ * then list after list, its codes against all queries that want it, so that bytes and their
+ * unpacking are paid once; then the best of the estimates by the rows themselves. Distances that
+ * are told are those of FORMAT.md, to the bit; only which rows are looked at is an estimate. What
+ * a query finds does not depend on the others of its group. */
+#include "segstore/ivf_internal.h"
 
-#include "base/limits.h"
-#include "segstore/kernels/kernels.h"
 #include <math.h>
+#include <string.h>
 
 enum {
-    STEP_BLOCKS = 32, /* of codes at a time */
-    SORTED_MAX = 64,  /* lists that are worth putting in order */
-    SAMPLES = 64,     /* of the lists' scores */
-    SAMPLE_MARGIN = 6,
-    LINE_BYTES = 64,
+    GROUP_MAX = 256,       /* queries */
+    GROUP_BYTES = 4 << 20, /* of what a group needs: about as much */
 };
 
-/* A list, or a row; the larger estimate is the better. */
-struct candidate {
-    float estimate;
-    uint32_t number;
+enum part {
+    ASKERS,
+    PROBES,
+    SORTED,
+    ENDS,
+    SCORES,
+    RANKS,
+    LISTS,
+    ESTIMATES,
+    MASKS,
+    CODES,
+    ITEMS,
+    PARTS_COUNT
 };
 
-struct ivf {
-    struct scan *scan;
-    const struct ivf_section *index;
-    const float *query;
-    struct topk *topk;
-    float *list_scores; /* lists, rounded up to 16 */
-    struct candidate *lists;
-    int8_t *codes; /* of the query: code_dims */
-    float query_scale, query_sum;
-    struct candidate *candidates; /* capacity */
-    uint32_t candidates_count, capacity, refine, nprobe;
-    float bound; /* what a candidate must reach */
-};
-
-static size_t align_up(size_t bytes)
+static void settle(struct ivf *ivf, const struct ivf_section *index,
+                   const struct search_options *options, uint32_t nq)
 {
-    return (bytes + SECTION_ALIGNMENT - 1) & ~(size_t)(SECTION_ALIGNMENT - 1);
+    const uint32_t lists_count = index->shape.lists_count;
+
+    ivf->index = index;
+    ivf->refine = options->refine > options->k ? options->refine : options->k;
+    ivf->refine = ivf->refine < LIMIT_REFINE_MAX ? ivf->refine : LIMIT_REFINE_MAX;
+    ivf->nprobe = options->nprobe < lists_count ? options->nprobe : lists_count;
+    const size_t each = ivf_best_capacity(ivf->refine) * sizeof(uint64_t) +
+                        2 * ivf->nprobe * sizeof(struct ivf_probe);
+    const size_t most = GROUP_BYTES / each + 1;
+    ivf->group = most < GROUP_MAX ? (uint32_t)most : GROUP_MAX;
+    ivf->group = nq < ivf->group ? nq : ivf->group;
 }
 
-static uint32_t padded_lists(const struct ivf_section *index)
+/* offsets[PARTS_COUNT] is the end. */
+static void lay_out(const struct ivf *ivf, size_t offsets[PARTS_COUNT + 1])
 {
-    return (index->shape.lists_count + LIMIT_BLOCK_ROWS - 1) / LIMIT_BLOCK_ROWS * LIMIT_BLOCK_ROWS;
+    const size_t group = ivf->group;
+    const size_t wave = group < KERNEL_CODE_QUERIES ? group : KERNEL_CODE_QUERIES;
+    const size_t lists = ivf_lists_padded(ivf->index);
+    const size_t bytes[PARTS_COUNT] = {
+        [ASKERS] = group * sizeof(struct ivf_asker),
+        [PROBES] = group * ivf->nprobe * sizeof(struct ivf_probe),
+        [SORTED] = group * ivf->nprobe * sizeof(struct ivf_probe),
+        [ENDS] = ivf->index->shape.lists_count * sizeof(uint32_t),
+        [SCORES] = wave * lists * sizeof(float),
+        [RANKS] = lists * sizeof(float),
+        [LISTS] = lists * sizeof(uint64_t),
+        [ESTIMATES] = wave * IVF_STEP_ROWS * sizeof(float),
+        [MASKS] = wave * (IVF_STEP_BLOCKS + lists / LIMIT_BLOCK_ROWS) * sizeof(uint16_t),
+        [CODES] = group * ivf->index->code_dims,
+        [ITEMS] = group * ivf_best_capacity(ivf->refine) * sizeof(uint64_t),
+    };
+
+    offsets[0] = 0;
+    for (int i = 0; i < PARTS_COUNT; i++)
+        offsets[i + 1] = offsets[i] + section_round_up(bytes[i], SECTION_ALIGNMENT);
 }
 
-static uint32_t refine_of(const struct search_options *options)
+size_t ivf_scratch_bytes(const struct ivf_section *index, const struct search_options *options,
+                         uint32_t nq)
 {
-    uint32_t refine = options->refine > options->k ? options->refine : options->k;
+    size_t offsets[PARTS_COUNT + 1];
+    struct ivf ivf;
 
-    return refine < LIMIT_REFINE_MAX ? refine : LIMIT_REFINE_MAX;
-}
-
-static uint32_t capacity_of(const struct search_options *options)
-{
-    return 3 * refine_of(options) + STEP_BLOCKS * LIMIT_BLOCK_ROWS;
-}
-
-size_t ivf_scratch_bytes(const struct ivf_section *index, const struct search_options *options)
-{
-    const size_t lists = padded_lists(index);
-
-    return align_up(lists * sizeof(float)) + align_up(lists * sizeof(struct candidate)) +
-           align_up(index->code_dims) + align_up(capacity_of(options) * sizeof(struct candidate));
+    settle(&ivf, index, options, nq);
+    lay_out(&ivf, offsets);
+    return offsets[PARTS_COUNT];
 }
 
 static void lay(struct ivf *ivf, unsigned char *place)
 {
-    const size_t lists = padded_lists(ivf->index);
+    size_t offsets[PARTS_COUNT + 1];
 
-    ivf->list_scores = (float *)(void *)place;
-    place += align_up(lists * sizeof(float));
-    ivf->lists = (struct candidate *)(void *)place;
-    place += align_up(lists * sizeof(struct candidate));
-    ivf->codes = (int8_t *)place;
-    place += align_up(ivf->index->code_dims);
-    ivf->candidates = (struct candidate *)(void *)place;
-}
-
-/* The best `keep` come first, in no order (Hoare's selection). What is not a number lands
- * anywhere; both walks end at the pivot or at what was swapped last, so inside the array. */
-static void select_best(struct candidate *all, uint32_t count, uint32_t keep)
-{
-    int64_t first = 0, end = count;
-
-    while (end - first > 1) {
-        float pivot = all[first + (end - first) / 2].estimate;
-        int64_t low = first, high = end - 1;
-        while (low <= high) {
-            while (all[low].estimate > pivot)
-                low++;
-            while (all[high].estimate < pivot)
-                high--;
-            if (low > high)
-                break;
-            struct candidate swapped = all[low];
-            all[low++] = all[high];
-            all[high--] = swapped;
-        }
-        if (keep <= high + 1)
-            end = high + 1;
-        else if (keep >= low)
-            first = low;
-        else
-            return;
+    lay_out(ivf, offsets);
+    ivf->askers = (struct ivf_asker *)(void *)(place + offsets[ASKERS]);
+    ivf->sorted = (struct ivf_probe *)(void *)(place + offsets[SORTED]);
+    ivf->ends = (uint32_t *)(void *)(place + offsets[ENDS]);
+    ivf->probes = (struct ivf_probe *)(void *)(place + offsets[PROBES]);
+    ivf->estimates = (float *)(void *)(place + offsets[ESTIMATES]);
+    ivf->masks = (uint16_t *)(void *)(place + offsets[MASKS]);
+    ivf->scores = (float *)(void *)(place + offsets[SCORES]);
+    ivf->ranks = (float *)(void *)(place + offsets[RANKS]);
+    ivf->items = (uint64_t *)(void *)(place + offsets[LISTS]);
+    for (size_t i = 0; i < ivf->group; i++) {
+        ivf->askers[i].codes = (const int8_t *)place + offsets[CODES] + i * ivf->index->code_dims;
+        ivf->askers[i].best.items =
+            (uint64_t *)(void *)(place + offsets[ITEMS]) + i * ivf_best_capacity(ivf->refine);
     }
 }
 
-static void sort_best(struct candidate *all, uint32_t count)
+static float value_at(const struct ivf *ivf, const struct ivf_asker *asker, uint32_t d)
 {
-    for (uint32_t i = 1; i < count; i++) {
-        struct candidate moved = all[i];
-        uint32_t at = i;
-        for (; at > 0 && all[at - 1].estimate < moved.estimate; at--)
-            all[at] = all[at - 1];
-        all[at] = moved;
-    }
+    return ivf->index->mean != NULL ? asker->row[d] - ivf->index->mean[d] : asker->row[d];
 }
 
-static float list_score(const struct ivf *ivf, uint32_t list)
+static void encode(const struct ivf *ivf, struct ivf_asker *asker)
 {
-    return ivf->list_scores[list] + ivf->index->centroid_terms[list];
-}
-
-/* What most likely a few more than nprobe lists reach: most need not be selected from. */
-static float sampled_bound(const struct ivf *ivf)
-{
-    const uint32_t lists_count = ivf->index->shape.lists_count;
-    const uint32_t keep = (uint32_t)((uint64_t)ivf->nprobe * SAMPLES / lists_count) + SAMPLE_MARGIN;
-    struct candidate samples[SAMPLES];
-    float bound = INFINITY;
-
-    if (lists_count < 4 * SAMPLES || keep >= SAMPLES)
-        return -INFINITY;
-    for (uint32_t i = 0; i < SAMPLES; i++)
-        samples[i].estimate = list_score(ivf, (uint32_t)((uint64_t)i * lists_count / SAMPLES));
-    select_best(samples, SAMPLES, keep);
-    for (uint32_t i = 0; i < keep; i++)
-        bound = fminf(bound, samples[i].estimate);
-    return bound;
-}
-
-/* The lists that reach a bound; how many. */
-static uint32_t gather_lists(struct ivf *ivf, float bound)
-{
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < ivf->index->shape.lists_count; i++) {
-        float score = list_score(ivf, i);
-        ivf->lists[count] = (struct candidate){score, i};
-        count += score >= bound;
-    }
-    return count;
-}
-
-static void choose_lists(struct ivf *ivf)
-{
-    const struct ivf_section *index = ivf->index;
-
-    kernels_current()->ip(&(struct kernel_job){
-        .queries = ivf->query,
-        .blocks = index->centroids,
-        .dim = index->shape.dim,
-        .queries_count = 1,
-        .blocks_count = padded_lists(index) / LIMIT_BLOCK_ROWS,
-        .ret_distances = ivf->list_scores,
-    });
-    uint32_t count = gather_lists(ivf, sampled_bound(ivf));
-    if (count < ivf->nprobe)
-        count = gather_lists(ivf, -INFINITY);
-    select_best(ivf->lists, count, ivf->nprobe);
-    if (ivf->nprobe <= SORTED_MAX)
-        sort_best(ivf->lists, ivf->nprobe);
-}
-
-static void encode_query(struct ivf *ivf)
-{
-    const uint32_t dim = ivf->index->shape.dim;
+    const uint32_t dim = ivf->index->shape.dim, code_dims = ivf->index->code_dims;
+    int8_t *codes = (int8_t *)(uintptr_t)asker->codes;
     float largest = 0;
-    int32_t sum = 0;
 
     for (uint32_t d = 0; d < dim; d++)
-        largest = fmaxf(largest, fabsf(ivf->query[d]));
-    ivf->query_scale = largest / 127;
-    float inverse = largest > 0 ? 127 / largest : 0;
-    for (uint32_t d = 0; d < ivf->index->code_dims; d++) {
-        ivf->codes[d] = d < dim ? (int8_t)lrintf(ivf->query[d] * inverse) : 0;
-        sum += ivf->codes[d];
+        largest = fmaxf(largest, fabsf(value_at(ivf, asker, d)));
+    const float inverse = largest > 0 ? 127 / largest : 0;
+    asker->scale = largest / 127;
+    asker->sum = 0;
+    for (uint32_t d = 0; d < code_dims; d++) {
+        codes[d] = d < dim ? (int8_t)lrintf(value_at(ivf, asker, d) * inverse) : 0;
+        asker->sum += codes[d];
     }
-    ivf->query_sum = ivf->query_scale * (float)sum;
 }
 
-static void keep_best(struct ivf *ivf)
+/* Of all queries of the group, one after the other; how many, false when the deadline passed. */
+static bool choose_lists(struct ivf *ivf, uint32_t *ret_probes_count)
 {
-    if (ivf->candidates_count <= ivf->refine)
-        return;
-    select_best(ivf->candidates, ivf->candidates_count, ivf->refine);
-    ivf->candidates_count = ivf->refine;
-    float bound = INFINITY;
-    for (uint32_t i = 0; i < ivf->refine; i++)
-        bound = fminf(bound, ivf->candidates[i].estimate);
-    ivf->bound = bound;
+    const uint32_t others = ivf->nprobe - 1;
+
+    for (uint32_t first = 0; first < ivf->nq; first += KERNEL_CODE_QUERIES) {
+        const uint32_t rest = ivf->nq - first;
+        struct ivf_wave wave = {.count = rest < KERNEL_CODE_QUERIES ? rest : KERNEL_CODE_QUERIES};
+        for (uint32_t i = 0; i < wave.count; i++)
+            wave.askers[i] = &ivf->askers[first + i];
+        ivf_scan_centres(ivf, &wave);
+        for (uint32_t i = 0; i < wave.count; i++)
+            if (!ivf_choose(ivf, first + i, ivf->scores + i * ivf_lists_padded(ivf->index),
+                            ivf->probes + (size_t)(first + i) * others))
+                return false;
+    }
+    *ret_probes_count = ivf->nq * others;
+    return true;
 }
 
-/* What passed of a list from first_row on, of which rows_left are left. */
-static void take_masks(struct ivf *ivf, const struct kernel_codes *job, uint64_t first_row,
-                       uint64_t rows_left)
+/* Counting sort. */
+static void sort_probes(struct ivf *ivf, uint32_t probes_count)
 {
-    for (size_t b = 0; b < job->blocks_count; b++) {
-        unsigned mask = job->ret_masks[b];
-        if (mask == 0)
-            continue;
-        if (rows_left < (b + 1) * LIMIT_BLOCK_ROWS)
-            mask &= (1U << (rows_left - b * LIMIT_BLOCK_ROWS)) - 1;
-        for (; mask != 0; mask &= mask - 1) {
-            size_t row = b * LIMIT_BLOCK_ROWS + (size_t)__builtin_ctz(mask);
-            ivf->candidates[ivf->candidates_count++] =
-                (struct candidate){job->ret_estimates[row], (uint32_t)(first_row + row)};
+    const uint32_t lists_count = ivf->index->shape.lists_count;
+    uint32_t end = 0;
+
+    memset(ivf->ends, 0, lists_count * sizeof *ivf->ends);
+    for (uint32_t i = 0; i < probes_count; i++)
+        ivf->ends[ivf->probes[i].list]++;
+    for (uint32_t list = 0; list < lists_count; list++) {
+        const uint32_t count = ivf->ends[list];
+        ivf->ends[list] = end;
+        end += count;
+    }
+    for (uint32_t i = 0; i < probes_count; i++)
+        ivf->sorted[ivf->ends[ivf->probes[i].list]++] = ivf->probes[i];
+}
+
+/* One query: the most promising lists come first. */
+static bool scan_alone(struct ivf *ivf, uint32_t probes_count)
+{
+    struct ivf_wave wave = {.count = 1, .askers = {&ivf->askers[0]}};
+
+    for (uint32_t i = 0; i < probes_count; i++) {
+        if (i + 1 < probes_count)
+            ivf_fetch_list(ivf, ivf->probes[i + 1].list);
+        wave.scores[0] = ivf->probes[i].score;
+        if (!ivf_scan_list(ivf, ivf->probes[i].list, &wave))
+            return false;
+    }
+    return true;
+}
+
+static bool scan_together(struct ivf *ivf, uint32_t probes_count)
+{
+    sort_probes(ivf, probes_count);
+    for (uint32_t at = 0; at < probes_count;) {
+        const uint32_t list = ivf->sorted[at].list;
+        struct ivf_wave wave = {.count = 0};
+        for (;
+             at < probes_count && ivf->sorted[at].list == list && wave.count < KERNEL_CODE_QUERIES;
+             at++) {
+            wave.askers[wave.count] = &ivf->askers[ivf->sorted[at].asker];
+            wave.scores[wave.count++] = ivf->sorted[at].score;
         }
+        if (!ivf_scan_list(ivf, list, &wave))
+            return false;
+    }
+    return true;
+}
+
+static const float *row_at(const struct ivf *ivf, uint64_t item)
+{
+    return ivf->scan->segment->rows + (size_t)ivf_best_number(item) * ivf->index->shape.dim;
+}
+
+static void fetch_rows(const struct ivf *ivf, struct ivf_asker *asker)
+{
+    const size_t row_bytes = ivf->index->shape.dim * sizeof(float);
+
+    ivf_best_cut(&asker->best);
+    for (uint32_t i = 0; i < asker->best.count; i++) {
+        __builtin_prefetch(
+            &ivf->scan->segment->primary_keys[ivf_best_number(asker->best.items[i])]);
+        for (size_t at = 0; at < row_bytes; at += IVF_LINE_BYTES)
+            __builtin_prefetch((const char *)row_at(ivf, asker->best.items[i]) + at);
     }
 }
 
-static void scan_list(struct ivf *ivf, uint32_t list, float centroid_score)
-{
-    const struct kernels *kernels = kernels_current();
-    const struct ivf_section *index = ivf->index;
-    const bool is_half = index->shape.code_bits == 4;
-    const size_t block_bytes = (size_t)index->code_dims * LIMIT_BLOCK_ROWS / (is_half ? 2 : 1);
-    float estimates[STEP_BLOCKS * LIMIT_BLOCK_ROWS];
-    uint16_t masks[STEP_BLOCKS];
-
-    for (uint64_t block = index->first_blocks[list]; block < index->first_blocks[list + 1];
-         block += STEP_BLOCKS) {
-        uint64_t rest = index->first_blocks[list + 1] - block;
-        uint64_t first_row =
-            index->first_rows[list] + (block - index->first_blocks[list]) * LIMIT_BLOCK_ROWS;
-        struct kernel_codes job = {
-            .codes = index->codes + block * block_bytes,
-            .factors = index->factors + block * IVF_FACTORS * LIMIT_BLOCK_ROWS,
-            .query = ivf->codes,
-            .dims = index->code_dims,
-            .blocks_count = rest < STEP_BLOCKS ? rest : STEP_BLOCKS,
-            .base = centroid_score,
-            .query_sum = ivf->query_sum,
-            .query_scale = ivf->query_scale,
-            .bound = ivf->bound,
-            .ret_estimates = estimates,
-            .ret_masks = masks,
-        };
-        (is_half ? kernels->codes4 : kernels->codes8)(&job);
-        take_masks(ivf, &job, first_row, index->first_rows[list + 1] - first_row);
-        if (ivf->candidates_count > ivf->capacity - STEP_BLOCKS * LIMIT_BLOCK_ROWS)
-            keep_best(ivf);
-    }
-}
-
-static const float *row_at(const struct ivf *ivf, uint32_t candidate)
-{
-    return ivf->scan->segment->rows +
-           (size_t)ivf->candidates[candidate].number * ivf->index->shape.dim;
-}
-
-static void refine(struct ivf *ivf)
+static void refine(const struct ivf *ivf, const struct ivf_asker *asker)
 {
     const struct kernels *kernels = kernels_current();
     const struct segment *segment = ivf->scan->segment;
-    const size_t row_bytes = ivf->index->shape.dim * sizeof(float);
+    const struct ivf_best *best = &asker->best;
     float distances[LIMIT_BLOCK_ROWS];
     struct kernel_rows job = {
-        .query = ivf->query, .dim = ivf->index->shape.dim, .ret_distances = distances};
+        .query = asker->row, .dim = segment->facts.dim, .ret_distances = distances};
 
-    for (uint32_t i = 0; i < ivf->candidates_count; i++)
-        for (size_t at = 0; at < row_bytes; at += LINE_BYTES)
-            __builtin_prefetch((const char *)row_at(ivf, i) + at);
-    for (uint32_t first = 0; first < ivf->candidates_count; first += LIMIT_BLOCK_ROWS) {
-        uint32_t count = ivf->candidates_count - first < LIMIT_BLOCK_ROWS
-                             ? ivf->candidates_count - first
-                             : LIMIT_BLOCK_ROWS;
+    for (uint32_t first = 0; first < best->count; first += LIMIT_BLOCK_ROWS) {
+        const uint32_t rest = best->count - first;
+        const uint32_t count = rest < LIMIT_BLOCK_ROWS ? rest : LIMIT_BLOCK_ROWS;
         job.rows_count = count;
         for (uint32_t i = 0; i < LIMIT_BLOCK_ROWS; i++)
-            job.rows[i] = row_at(ivf, first + (i < count ? i : 0));
+            job.rows[i] = row_at(ivf, best->items[first + (i < count ? i : 0)]);
         (segment->facts.metric == QN_METRIC_L2 ? kernels->l2_rows : kernels->ip_rows)(&job);
         for (uint32_t i = 0; i < count; i++)
-            if (topk_wants(ivf->topk, distances[i]))
-                topk_push(ivf->topk,
-                          (struct qn_hit){segment->primary_keys[ivf->candidates[first + i].number],
-                                          distances[i]});
+            if (topk_wants(asker->topk, distances[i]))
+                topk_push(
+                    asker->topk,
+                    (struct qn_hit){segment->primary_keys[ivf_best_number(best->items[first + i])],
+                                    distances[i]});
     }
 }
 
-static bool search_one(struct ivf *ivf)
+/* False when the deadline passed. */
+static bool search_group(struct ivf *ivf, uint32_t first)
 {
-    const struct ivf_section *index = ivf->index;
+    const struct scan *scan = ivf->scan;
+    uint32_t probes_count = 0;
 
-    ivf->candidates_count = 0;
-    ivf->bound = -INFINITY;
-    choose_lists(ivf);
-    encode_query(ivf);
-    for (uint32_t i = 0; i < ivf->nprobe; i++) {
-        uint32_t list = ivf->lists[i].number;
-        scan_list(ivf, list, ivf->list_scores[list]);
-        if (scan_must_stop(ivf->scan, (index->first_blocks[list + 1] - index->first_blocks[list]) *
-                                          LIMIT_BLOCK_ROWS * index->shape.dim / 4))
-            return false;
+    for (uint32_t i = 0; i < ivf->nq; i++) {
+        struct ivf_asker *asker = &ivf->askers[i];
+        asker->row = scan->queries->rows + (size_t)(first + i) * ivf->index->shape.dim;
+        asker->topk = &scan->topks[first + i];
+        encode(ivf, asker);
+        ivf_best_init(&asker->best, ivf->refine, asker->best.items);
     }
-    keep_best(ivf);
-    refine(ivf);
+    if (!choose_lists(ivf, &probes_count) ||
+        !(ivf->nq == 1 ? scan_alone : scan_together)(ivf, probes_count))
+        return false;
+    fetch_rows(ivf, &ivf->askers[0]);
+    for (uint32_t i = 0; i < ivf->nq; i++) {
+        if (i + 1 < ivf->nq)
+            fetch_rows(ivf, &ivf->askers[i + 1]);
+        refine(ivf, &ivf->askers[i]);
+    }
     return true;
 }
 
 enum qn_status ivf_search(struct scan *scan)
 {
-    const struct ivf_section *index = &scan->segment->index.ivf;
-    const struct search_options *options = scan->options;
-    struct ivf ivf = {.scan = scan,
-                      .index = index,
-                      .capacity = capacity_of(options),
-                      .refine = refine_of(options),
-                      .nprobe = options->nprobe < index->shape.lists_count
-                                    ? options->nprobe
-                                    : index->shape.lists_count};
+    const uint32_t nq = scan->queries->nq;
+    struct ivf ivf = {.scan = scan};
 
-    lay(&ivf, options->scratch);
-    for (uint32_t query = 0; query < scan->queries->nq; query++) {
-        ivf.query = scan->queries->rows + (size_t)query * index->shape.dim;
-        ivf.topk = &scan->topks[query];
-        if (!search_one(&ivf))
+    settle(&ivf, &scan->segment->index.ivf, scan->options, nq);
+    lay(&ivf, scan->options->scratch);
+    for (uint32_t first = 0; first < nq; first += ivf.nq) {
+        ivf.nq = nq - first < ivf.group ? nq - first : ivf.group;
+        if (!search_group(&ivf, first))
             return QN_STATUS_TIMEOUT;
     }
     return QN_STATUS_OK;

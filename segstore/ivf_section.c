@@ -15,12 +15,16 @@ enum {
 };
 
 enum array {
-    ARRAY_CENTROIDS,
-    ARRAY_CENTROID_TERMS,
     ARRAY_FIRST_ROWS,
     ARRAY_FIRST_BLOCKS,
+    ARRAY_SPREADS,
+    ARRAY_MEAN,
+    ARRAY_CENTRE_SCALES,
+    ARRAY_CENTRE_TERMS,
+    ARRAY_SCALES,
+    ARRAY_TERMS, /* the floats follow each other: they are checked as one */
+    ARRAY_CENTRE_CODES,
     ARRAY_CODES,
-    ARRAY_FACTORS,
     ARRAYS_COUNT,
 };
 
@@ -29,18 +33,37 @@ static uint32_t code_dims(const struct ivf_shape *shape)
     return (uint32_t)section_round_up(shape->dim, 8);
 }
 
+static uint64_t codes_bytes(const struct ivf_shape *shape, uint64_t blocks, uint32_t code_bits)
+{
+    return blocks * code_dims(shape) * LIMIT_BLOCK_ROWS / (code_bits == 4 ? 2 : 1);
+}
+
+uint64_t ivf_centre_blocks(const struct ivf_shape *shape)
+{
+    return format_blocks(shape->lists_count);
+}
+
+size_t ivf_block_bytes(const struct ivf_section *ivf, uint32_t code_bits)
+{
+    return codes_bytes(&ivf->shape, 1, code_bits);
+}
+
 /* offsets[ARRAYS_COUNT] is the end. */
 static void lay_out(const struct ivf_shape *shape, uint64_t offsets[ARRAYS_COUNT + 1])
 {
-    const uint64_t padded_lists = section_round_up(shape->lists_count, LIMIT_BLOCK_ROWS);
+    const uint64_t centres = ivf_centre_blocks(shape),
+                   block_floats = LIMIT_BLOCK_ROWS * sizeof(float);
     const uint64_t bytes[ARRAYS_COUNT] = {
-        [ARRAY_CENTROIDS] = padded_lists * shape->dim * sizeof(float),
-        [ARRAY_CENTROID_TERMS] = padded_lists * sizeof(float),
         [ARRAY_FIRST_ROWS] = (shape->lists_count + UINT64_C(1)) * sizeof(uint64_t),
         [ARRAY_FIRST_BLOCKS] = (shape->lists_count + UINT64_C(1)) * sizeof(uint64_t),
-        [ARRAY_CODES] =
-            shape->blocks_count * code_dims(shape) * LIMIT_BLOCK_ROWS * shape->code_bits / 8,
-        [ARRAY_FACTORS] = shape->blocks_count * IVF_FACTORS * LIMIT_BLOCK_ROWS * sizeof(float),
+        [ARRAY_SPREADS] = shape->has_terms ? 0 : shape->lists_count * sizeof(float),
+        [ARRAY_MEAN] = shape->has_terms ? shape->dim * sizeof(float) : 0,
+        [ARRAY_CENTRE_SCALES] = centres * block_floats,
+        [ARRAY_CENTRE_TERMS] = shape->has_terms ? centres * block_floats : 0,
+        [ARRAY_SCALES] = shape->blocks_count * block_floats,
+        [ARRAY_TERMS] = shape->has_terms ? shape->blocks_count * block_floats : 0,
+        [ARRAY_CENTRE_CODES] = codes_bytes(shape, centres, IVF_CENTRE_BITS),
+        [ARRAY_CODES] = codes_bytes(shape, shape->blocks_count, shape->code_bits),
     };
 
     section_lay_out(bytes, ARRAYS_COUNT, offsets);
@@ -54,8 +77,21 @@ uint64_t ivf_section_bytes(const struct ivf_shape *shape)
     return offsets[ARRAYS_COUNT];
 }
 
+static struct ivf_codes codes_at(const struct ivf_shape *shape, unsigned char *bytes,
+                                 const uint64_t *offsets, const enum array arrays[3])
+{
+    return (struct ivf_codes){
+        .codes = bytes + offsets[arrays[0]],
+        .scales = (const float *)(void *)(bytes + offsets[arrays[1]]),
+        .terms = shape->has_terms ? (const float *)(void *)(bytes + offsets[arrays[2]]) : NULL,
+    };
+}
+
 void ivf_section_lay(const struct ivf_shape *shape, void *memory, struct ivf_section *ret_ivf)
 {
+    static const enum array centres[3] = {ARRAY_CENTRE_CODES, ARRAY_CENTRE_SCALES,
+                                          ARRAY_CENTRE_TERMS};
+    static const enum array rows[3] = {ARRAY_CODES, ARRAY_SCALES, ARRAY_TERMS};
     unsigned char *bytes = memory;
     uint64_t offsets[ARRAYS_COUNT + 1];
 
@@ -64,12 +100,13 @@ void ivf_section_lay(const struct ivf_shape *shape, void *memory, struct ivf_sec
     *ret_ivf = (struct ivf_section){
         .shape = *shape,
         .code_dims = code_dims(shape),
-        .centroids = (const float *)(void *)(bytes + offsets[ARRAY_CENTROIDS]),
-        .centroid_terms = (const float *)(void *)(bytes + offsets[ARRAY_CENTROID_TERMS]),
         .first_rows = (const uint64_t *)(void *)(bytes + offsets[ARRAY_FIRST_ROWS]),
         .first_blocks = (const uint64_t *)(void *)(bytes + offsets[ARRAY_FIRST_BLOCKS]),
-        .codes = bytes + offsets[ARRAY_CODES],
-        .factors = (const float *)(void *)(bytes + offsets[ARRAY_FACTORS]),
+        .spreads =
+            shape->has_terms ? NULL : (const float *)(void *)(bytes + offsets[ARRAY_SPREADS]),
+        .mean = shape->has_terms ? (const float *)(void *)(bytes + offsets[ARRAY_MEAN]) : NULL,
+        .centres = codes_at(shape, bytes, offsets, centres),
+        .rows = codes_at(shape, bytes, offsets, rows),
     };
 }
 
@@ -91,6 +128,7 @@ static enum qn_status read_shape(const uint8_t *header, uint64_t bytes,
         .dim = facts->dim,
         .lists_count = bytes_get_u32(header + AT_LISTS),
         .code_bits = bytes_get_u32(header + AT_CODE_BITS),
+        .has_terms = facts->metric == QN_METRIC_L2,
     };
 
     if (shape.lists_count < 1 || shape.lists_count > IVF_LISTS_MAX ||
@@ -133,15 +171,12 @@ enum qn_status ivf_section_open(const void *memory, uint64_t bytes,
     if (status != QN_STATUS_OK)
         return status;
     ivf_section_lay(&shape, (void *)(uintptr_t)memory, ret_ivf);
+    const float *floats = shape.has_terms ? ret_ivf->mean : ret_ivf->spreads;
     status = check_lists(ret_ivf, error);
     if (status == QN_STATUS_OK)
         status = section_check_floats(
-            "centroids", ret_ivf->centroids,
-            (size_t)((const char *)ret_ivf->first_rows - (const char *)ret_ivf->centroids) /
-                sizeof(float),
+            "factors", floats,
+            (size_t)((const char *)ret_ivf->centres.codes - (const char *)floats) / sizeof(float),
             error);
-    if (status == QN_STATUS_OK)
-        status = section_check_floats("factors", ret_ivf->factors,
-                                      shape.blocks_count * IVF_FACTORS * LIMIT_BLOCK_ROWS, error);
     return status;
 }

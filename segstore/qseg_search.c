@@ -83,10 +83,13 @@ static struct search_options options_of(const struct searching *searching)
 static void *take_scratch(const struct searching *searching)
 {
     const struct search_options options = options_of(searching);
+    const uint32_t nq =
+        (uint32_t)(searching->queries_count < searching->batch ? searching->queries_count
+                                                               : searching->batch);
     size_t bytes = 64;
 
     for (size_t i = 0; i < searching->segments.count; i++) {
-        size_t needed = search_scratch_bytes(searching->segments.items[i], &options);
+        size_t needed = search_scratch_bytes(searching->segments.items[i], &options, nq);
         bytes = needed > bytes ? needed : bytes;
     }
     return aligned_alloc(64, (bytes + 63) / 64 * 64);

@@ -135,7 +135,7 @@ uint64_t search_work(const struct segment *segment, const struct search_options 
     if (effort > 0 && segment->index.kind == INDEX_IVF) {
         const uint64_t lists_count = segment->index.ivf.shape.lists_count;
         /* a code is compared some CODE_SPEED times as fast as a row */
-        work = lists_count * dim + all / lists_count * effort / CODE_SPEED;
+        work = (lists_count * dim + all / lists_count * effort) / CODE_SPEED;
     } else if (effort > 0) {
         const struct graph_shape *shape = &segment->index.graph.shape;
         work = (effort + (uint64_t)settled.k) * shape->degree * dim / CODE_SPEED;
@@ -143,14 +143,15 @@ uint64_t search_work(const struct segment *segment, const struct search_options 
     return work < all ? work : all;
 }
 
-size_t search_scratch_bytes(const struct segment *segment, const struct search_options *options)
+size_t search_scratch_bytes(const struct segment *segment, const struct search_options *options,
+                            uint32_t nq)
 {
     struct search_options settled = settle(segment, options);
 
     if (*effort_of(segment, &settled) == 0)
         return segment->rows != NULL ? flat_rows_bytes(segment->facts.dim) : 0;
     if (segment->index.kind == INDEX_IVF)
-        return ivf_scratch_bytes(&segment->index.ivf, &settled);
+        return ivf_scratch_bytes(&segment->index.ivf, &settled, nq);
     return graph_scratch_bytes(&segment->index.graph, &settled);
 }
 

@@ -42,8 +42,9 @@ void search_queries_init(struct search_queries *queries, uint32_t dim, uint32_t 
 
 /* What one query costs, in multiply-adds of the flat scan; an estimate, for who plans. */
 uint64_t search_work(const struct segment *segment, const struct search_options *options);
-/* What a search of this segment wants of options->scratch. */
-size_t search_scratch_bytes(const struct segment *segment, const struct search_options *options);
+/* What a search of this segment for nq queries (or fewer) wants of options->scratch. */
+size_t search_scratch_bytes(const struct segment *segment, const struct search_options *options,
+                            uint32_t nq);
 
 /* Merges the segment's best into topks[0..nq). Hits of earlier segments stay if they are better;
  * equal primary keys are kept once, the better. After QN_STATUS_TIMEOUT the topks hold a part of

@@ -2,7 +2,7 @@
  * AVX2 and FMA: a block is two registers wide. Tiles as in avx512.c, but of 16 registers: one query
  * against 4 blocks (8 sums), or 2 queries against 2 blocks (8 sums + 4 values + query +
  * difference). */
-#include "segstore/kernels/kernels.h"
+#include "segstore/kernels/avx2_codes.h"
 
 #include "base/limits.h"
 #include <immintrin.h>
@@ -171,65 +171,6 @@ static void ip_rows(const struct kernel_rows *rows)
     rows_all(rows, false);
 }
 
-/* Half codes times query values, 4 dimensions of each of 8 rows; pairs of products fit 16 bits. */
-static inline __attribute__((always_inline)) __m256i dot_add(__m256i dot, __m256i halves,
-                                                             __m256i query)
-{
-    __m256i pairs = _mm256_maddubs_epi16(halves, query);
-
-    return _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-}
-
-static inline __attribute__((always_inline)) void
-codes_half(const struct kernel_codes *codes, size_t block, size_t half, bool is_half)
-{
-    const size_t step = is_half ? 8 : 4; /* dimensions in 64 bytes */
-    const size_t block_bytes = codes->dims * LIMIT_BLOCK_ROWS / (is_half ? 2 : 1);
-    const uint8_t *bytes = codes->codes + block * block_bytes + half * 4;
-    const float *factors = codes->factors + block * 3 * LIMIT_BLOCK_ROWS + half;
-    const __m256i low = _mm256_set1_epi8(15);
-    __m256i dot = _mm256_setzero_si256(), high_dot = dot;
-
-    for (size_t d = 0; d < codes->dims; d += step, bytes += 64) {
-        int32_t four[2];
-        memcpy(four, codes->query + d, step);
-        __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)bytes);
-        __m256i high = _mm256_and_si256(_mm256_srli_epi16(x, 4), low);
-        dot = dot_add(dot, _mm256_and_si256(x, low), _mm256_set1_epi32(four[0]));
-        high_dot = dot_add(high_dot, high, _mm256_set1_epi32(four[is_half ? 1 : 0]));
-    }
-    dot = _mm256_add_epi32(dot, is_half ? high_dot : _mm256_slli_epi32(high_dot, 4));
-    __m256 product = _mm256_mul_ps(_mm256_set1_ps(codes->query_scale), _mm256_cvtepi32_ps(dot));
-    __m256 sum = _mm256_add_ps(_mm256_set1_ps(codes->base), _mm256_loadu_ps(factors));
-    sum = _mm256_fmadd_ps(_mm256_loadu_ps(factors + LIMIT_BLOCK_ROWS),
-                          _mm256_set1_ps(codes->query_sum), sum);
-    sum = _mm256_fmadd_ps(_mm256_loadu_ps(factors + (size_t)2 * LIMIT_BLOCK_ROWS), product, sum);
-    _mm256_storeu_ps(codes->ret_estimates + block * LIMIT_BLOCK_ROWS + half, sum);
-    codes->ret_masks[block] |= (uint16_t)((unsigned)_mm256_movemask_ps(_mm256_cmp_ps(
-                                              sum, _mm256_set1_ps(codes->bound), _CMP_NLT_UQ))
-                                          << half);
-}
-
-static inline __attribute__((always_inline)) void codes_all(const struct kernel_codes *codes,
-                                                            bool is_half)
-{
-    for (size_t block = 0; block < codes->blocks_count; block++) {
-        codes->ret_masks[block] = 0;
-        codes_half(codes, block, 0, is_half);
-        codes_half(codes, block, WIDTH, is_half);
-    }
-}
-
-static void codes4(const struct kernel_codes *codes)
-{
-    codes_all(codes, true);
-}
-
-static void codes8(const struct kernel_codes *codes)
-{
-    codes_all(codes, false);
-}
-
 /* Differences of 7-bit codes fit a signed byte, and two of their squares 16 bits. */
 static inline __attribute__((always_inline)) __m256i square_add(__m256i sum, __m256i query,
                                                                 const uint8_t *code)
@@ -343,5 +284,15 @@ static size_t finite_prefix(const float *values, size_t count)
     return i + kernels_scalar.finite_prefix(values + i, count - i);
 }
 
-const struct kernels kernels_avx2 = {"avx2", l2,     ip,     l2_pairs, l2_rows, ip_rows,
-                                     codes4, codes8, points, tile_all, sieve,   finite_prefix};
+const struct kernels kernels_avx2 = {"avx2",
+                                     l2,
+                                     ip,
+                                     l2_pairs,
+                                     l2_rows,
+                                     ip_rows,
+                                     kernels_avx2_codes4,
+                                     kernels_avx2_codes8,
+                                     points,
+                                     tile_all,
+                                     sieve,
+                                     finite_prefix};

@@ -150,55 +150,94 @@ static void ip_rows(const struct kernel_rows *rows)
     each_of_rows(rows, false);
 }
 
-enum { CODE_BLOCKS = 4 };
+enum { CODE_BLOCKS_MAX = 4 };
+
+static inline __attribute__((always_inline)) __m512i code_four(const int8_t *codes)
+{
+    int32_t four;
+
+    memcpy(&four, codes, sizeof four);
+    return _mm512_set1_epi32(four);
+}
 
 static inline __attribute__((always_inline)) void
-codes_blocks(const struct kernel_codes *codes, size_t first, int blocks, bool is_half)
+code_estimates(const struct kernel_codes *codes, const struct kernel_code_query *query,
+               size_t block, __m512i dot)
 {
+    const size_t row = block * LIMIT_BLOCK_ROWS;
+    __m512 product = _mm512_mul_ps(_mm512_set1_ps(query->scale), _mm512_cvtepi32_ps(dot));
+    __m512 term = codes->terms != NULL ? _mm512_loadu_ps(codes->terms + row) : _mm512_setzero_ps();
+    __m512 sum = _mm512_add_ps(_mm512_set1_ps(query->base), term);
+
+    sum = _mm512_fmadd_ps(_mm512_loadu_ps(codes->scales + row), product, sum);
+    _mm512_storeu_ps(query->ret_estimates + row, sum);
+    query->ret_masks[block] = _mm512_cmp_ps_mask(sum, _mm512_set1_ps(query->bound), _CMP_NLT_UQ);
+}
+
+/* Queries and blocks are constants wherever this is inlined. */
+static inline __attribute__((always_inline)) void
+codes_blocks(const struct kernel_codes *codes, size_t first, const int shape[2], bool is_half)
+{
+    const int queries = shape[0], blocks = shape[1];
     const size_t step = is_half ? 8 : 4; /* dimensions in 64 bytes */
     const size_t block_bytes = codes->dims * LIMIT_BLOCK_ROWS / (is_half ? 2 : 1);
     const uint8_t *bytes = codes->codes + first * block_bytes;
-    const __m512i low = _mm512_set1_epi8(15);
-    __m512i dots[CODE_BLOCKS];
+    const __m512i low = _mm512_set1_epi8(is_half ? 15 : 127);
+    __m512i dots[KERNEL_CODE_QUERIES][CODE_BLOCKS_MAX];
 
-    for (int b = 0; b < blocks; b++)
-        dots[b] = _mm512_setzero_si512();
+    for (int q = 0; q < queries; q++)
+        for (int b = 0; b < blocks; b++)
+            dots[q][b] = _mm512_set1_epi32(-codes->queries[q].centre);
     for (size_t d = 0; d < codes->dims; d += step, bytes += 64) {
-        int32_t four[2];
-        memcpy(four, codes->query + d, step);
-        __m512i q0 = _mm512_set1_epi32(four[0]), q1 = _mm512_set1_epi32(is_half ? four[1] : 0);
+        __m512i x[CODE_BLOCKS_MAX], y[CODE_BLOCKS_MAX];
         for (int b = 0; b < blocks; b++) {
-            __m512i x = _mm512_loadu_si512(bytes + (size_t)b * block_bytes);
-            if (is_half) {
-                __m512i high = _mm512_and_si512(_mm512_srli_epi16(x, 4), low);
-                dots[b] = _mm512_dpbusd_epi32(dots[b], high, q1);
-                x = _mm512_and_si512(x, low);
+            __m512i both = _mm512_loadu_si512(bytes + (size_t)b * block_bytes);
+            x[b] = _mm512_and_si512(both, low);
+            y[b] = _mm512_and_si512(_mm512_srli_epi16(both, 4), low);
+        }
+        for (int q = 0; q < queries; q++) {
+            const int8_t *query = codes->queries[q].codes + d;
+            __m512i u = code_four(query), v = is_half ? code_four(query + 4) : u;
+            for (int b = 0; b < blocks; b++) {
+                dots[q][b] = _mm512_dpbusd_epi32(dots[q][b], x[b], u);
+                if (is_half)
+                    dots[q][b] = _mm512_dpbusd_epi32(dots[q][b], y[b], v);
             }
-            dots[b] = _mm512_dpbusd_epi32(dots[b], x, q0);
         }
     }
-    for (int b = 0; b < blocks; b++) {
-        const float *factors = codes->factors + (first + (size_t)b) * 3 * LIMIT_BLOCK_ROWS;
-        __m512 dot = _mm512_mul_ps(_mm512_set1_ps(codes->query_scale), _mm512_cvtepi32_ps(dots[b]));
-        __m512 sum = _mm512_add_ps(_mm512_set1_ps(codes->base), _mm512_loadu_ps(factors));
-        sum = _mm512_fmadd_ps(_mm512_loadu_ps(factors + LIMIT_BLOCK_ROWS),
-                              _mm512_set1_ps(codes->query_sum), sum);
-        sum = _mm512_fmadd_ps(_mm512_loadu_ps(factors + 2 * LIMIT_BLOCK_ROWS), dot, sum);
-        _mm512_storeu_ps(codes->ret_estimates + (first + (size_t)b) * LIMIT_BLOCK_ROWS, sum);
-        codes->ret_masks[first + (size_t)b] =
-            _mm512_cmp_ps_mask(sum, _mm512_set1_ps(codes->bound), _CMP_NLT_UQ);
-    }
+    for (int q = 0; q < queries; q++)
+        for (int b = 0; b < blocks; b++)
+            code_estimates(codes, &codes->queries[q], first + (size_t)b, dots[q][b]);
+}
+
+static inline __attribute__((always_inline)) void codes_queries(const struct kernel_codes *codes,
+                                                                int queries, bool is_half)
+{
+    const size_t blocks_max = queries == 1 ? CODE_BLOCKS_MAX : CODE_BLOCKS_MAX / 2;
+    size_t block = 0;
+
+    for (; block + blocks_max <= codes->blocks_count; block += blocks_max)
+        codes_blocks(codes, block, (const int[2]){queries, (int)blocks_max}, is_half);
+    for (; block < codes->blocks_count; block++)
+        codes_blocks(codes, block, (const int[2]){queries, 1}, is_half);
 }
 
 static inline __attribute__((always_inline)) void codes_all(const struct kernel_codes *codes,
                                                             bool is_half)
 {
-    size_t block = 0;
-
-    for (; block + CODE_BLOCKS <= codes->blocks_count; block += CODE_BLOCKS)
-        codes_blocks(codes, block, CODE_BLOCKS, is_half);
-    for (; block < codes->blocks_count; block++)
-        codes_blocks(codes, block, 1, is_half);
+    switch (codes->queries_count) {
+    case 1:
+        codes_queries(codes, 1, is_half);
+        break;
+    case 2:
+        codes_queries(codes, 2, is_half);
+        break;
+    case 3:
+        codes_queries(codes, 3, is_half);
+        break;
+    default:
+        codes_queries(codes, KERNEL_CODE_QUERIES, is_half);
+    }
 }
 
 static void codes4(const struct kernel_codes *codes)

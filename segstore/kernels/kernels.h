@@ -15,7 +15,7 @@ struct kernel_job {
     float *ret_distances; /* queries_count x (blocks_count x 16) */
 };
 
-enum { KERNEL_TILE_QUERIES = 12, KERNEL_PAIRS = 4 };
+enum { KERNEL_TILE_QUERIES = 12, KERNEL_PAIRS = 4, KERNEL_CODE_QUERIES = 4 };
 
 /* A tile of queries against blocks, some of the dimensions: inner products with one sum for each
  * query and row, the dimensions in order, so that the whole of them has the bits of ip. */
@@ -55,20 +55,27 @@ struct kernel_rows {
     float *ret_distances; /* 16 */
 };
 
-/* Codes of rows that follow each other, 16 side by side, against one query. dot is the sum of
- * code x query in integers; a row's estimate is, each step rounded,
- * fma(scale, query_scale * dot, fma(shift, query_sum, base + add)). */
-struct kernel_codes {
-    /* Each block, 4 dimensions after 4 of its 16 rows: 64 bytes; of 4-bit codes the low halves,
-     * then the next 4 dimensions in the high halves. */
-    const uint8_t *codes;
-    const float *factors; /* each block: add[16], shift[16], scale[16] */
-    const int8_t *query;  /* dims, from -127 to 127; 4-byte aligned */
-    size_t dims;          /* padded to a multiple of 8 */
-    size_t blocks_count;
-    float base, query_sum, query_scale, bound;
+/* A query of kernel_codes. */
+struct kernel_code_query {
+    const int8_t *codes; /* dims, from -127 to 127; 4-byte aligned */
+    int32_t centre;      /* what its product with a row whose codes are all in the middle is */
+    float base, scale, bound;
     float *ret_estimates; /* blocks_count x 16 */
     uint16_t *ret_masks;  /* blocks_count: which are not below bound */
+};
+
+/* Codes of rows that follow each other, 16 side by side, against a few queries. dot is the sum of
+ * row code x query code in integers; a row's estimate is, each step rounded,
+ * fma(scale of the row, query.scale * (dot - centre), base + term of the row). */
+struct kernel_codes {
+    /* Each block, 4 dimensions after 4 of its 16 rows: 64 bytes, of which the low 7 bits count; of
+     * 4-bit codes the low halves, then the next 4 dimensions in the high halves. */
+    const uint8_t *codes;
+    const float *scales; /* blocks_count x 16 */
+    const float *terms;  /* blocks_count x 16; NULL: none */
+    size_t dims;         /* padded to a multiple of 8 */
+    size_t blocks_count, queries_count;
+    const struct kernel_code_query *queries; /* at most KERNEL_CODE_QUERIES */
 };
 
 /* One code against codes that lie anywhere: sums of squared differences. */

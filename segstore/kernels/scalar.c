@@ -87,41 +87,45 @@ static void ip_rows(const struct kernel_rows *rows)
 static unsigned code_at(const uint8_t *block, size_t lane, size_t d, bool is_half)
 {
     if (!is_half)
-        return block[d / 4 * 64 + lane * 4 + d % 4];
+        return block[d / 4 * 64 + lane * 4 + d % 4] & 127;
     return block[d / 8 * 64 + lane * 4 + d % 4] >> (d / 4 % 2 * 4) & 15;
 }
 
-static void codes(const struct kernel_codes *codes, bool is_half)
+static void codes_block(const struct kernel_codes *codes, const struct kernel_code_query *query,
+                        size_t block, bool is_half)
 {
-    const size_t block_bytes = codes->dims * LIMIT_BLOCK_ROWS / (is_half ? 2 : 1);
+    const uint8_t *bytes =
+        codes->codes + block * codes->dims * LIMIT_BLOCK_ROWS / (is_half ? 2 : 1);
 
-    for (size_t b = 0; b < codes->blocks_count; b++) {
-        const float *factors = codes->factors + b * 3 * LIMIT_BLOCK_ROWS;
-        codes->ret_masks[b] = 0;
-        for (size_t lane = 0; lane < LIMIT_BLOCK_ROWS; lane++) {
-            int32_t dot = 0;
-            for (size_t d = 0; d < codes->dims; d++)
-                dot += (int32_t)code_at(codes->codes + b * block_bytes, lane, d, is_half) *
-                       codes->query[d];
-            float estimate = fmaf(factors[LIMIT_BLOCK_ROWS + lane], codes->query_sum,
-                                  codes->base + factors[lane]);
-            estimate = fmaf(factors[2 * LIMIT_BLOCK_ROWS + lane], codes->query_scale * (float)dot,
-                            estimate);
-            codes->ret_estimates[b * LIMIT_BLOCK_ROWS + lane] = estimate;
-            if (!(estimate < codes->bound))
-                codes->ret_masks[b] |= (uint16_t)(1U << lane);
-        }
+    query->ret_masks[block] = 0;
+    for (size_t lane = 0; lane < LIMIT_BLOCK_ROWS; lane++) {
+        const size_t row = block * LIMIT_BLOCK_ROWS + lane;
+        int32_t dot = -query->centre;
+        for (size_t d = 0; d < codes->dims; d++)
+            dot += (int32_t)code_at(bytes, lane, d, is_half) * query->codes[d];
+        float estimate = fmaf(codes->scales[row], query->scale * (float)dot,
+                              query->base + (codes->terms != NULL ? codes->terms[row] : 0));
+        query->ret_estimates[row] = estimate;
+        if (!(estimate < query->bound))
+            query->ret_masks[block] |= (uint16_t)(1U << lane);
     }
 }
 
-static void codes4(const struct kernel_codes *job)
+static void codes_all(const struct kernel_codes *codes, bool is_half)
 {
-    codes(job, true);
+    for (size_t query = 0; query < codes->queries_count; query++)
+        for (size_t block = 0; block < codes->blocks_count; block++)
+            codes_block(codes, &codes->queries[query], block, is_half);
 }
 
-static void codes8(const struct kernel_codes *job)
+static void codes4(const struct kernel_codes *codes)
 {
-    codes(job, false);
+    codes_all(codes, true);
+}
+
+static void codes8(const struct kernel_codes *codes)
+{
+    codes_all(codes, false);
 }
 
 static void points(const struct kernel_points *points)

@@ -25,7 +25,8 @@ static void search(const struct segment *segment, uint8_t asked)
     CHECK(query != NULL && topk_bytes(K) <= sizeof storage);
     for (uint32_t d = 0; d < dim; d++)
         query[d] = (float)((int)(d + asked) % 7 - 3);
-    options.scratch = aligned_alloc(64, (search_scratch_bytes(segment, &options) + 127) / 64 * 64);
+    options.scratch =
+        aligned_alloc(64, (search_scratch_bytes(segment, &options, 1) + 127) / 64 * 64);
     CHECK(options.scratch != NULL);
     topk_init(&topk, segment->facts.metric, K, storage);
     search_queries_init(&queries, dim, 1, query, NULL);

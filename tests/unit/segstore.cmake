@@ -14,7 +14,9 @@ qnode_test(segstore_search_test unit/segstore_search_test.c LIBS segstore_fixtur
 qnode_test(segstore_segment_test unit/segstore_segment_test.c LIBS segstore_fixture)
 qnode_test(segstore_topk_test unit/segstore_topk_test.c LIBS segstore_fixture)
 qnode_test(segstore_vectors_test unit/segstore_vectors_test.c LIBS segstore_fixture)
+qnode_test(segstore_ivf_best_test unit/segstore_ivf_best_test.c LIBS segstore)
 qnode_test(kernels_test unit/kernels_test.c LIBS segstore)
+qnode_test(kernels_codes_test unit/kernels_codes_test.c LIBS segstore)
 
 set(DAMAGES 300)
 if(QNODE_SANITIZE MATCHES "thread") # one thread, and slow to start

@@ -88,7 +88,8 @@ struct found pair_search(const struct pair *pair, const struct segment *segment,
     struct found found = {.topks = calloc(pair->nq, sizeof *found.topks),
                           .storage = malloc(pair->nq * topk_bytes(k))};
     void *tiles = malloc(search_queries_bytes(dim, pair->nq) + 1);
-    void *scratch = aligned_alloc(64, (search_scratch_bytes(segment, &options) + 64) / 64 * 64);
+    void *scratch =
+        aligned_alloc(64, (search_scratch_bytes(segment, &options, pair->nq) + 64) / 64 * 64);
     struct search_queries queries;
 
     assert_true(found.topks && found.storage && tiles && scratch);

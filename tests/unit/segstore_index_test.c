@@ -170,8 +170,6 @@ static void damaged_sections_are_refused(void **state)
         {72, 0, QN_STATUS_CORRUPT, "calibration 0"},
         {76, 0, QN_STATUS_CORRUPT, "calibration 0"},
         {80, 0, QN_STATUS_CORRUPT, "calibration 1"},
-        {SECTION_HEADER_BYTES + 8, 0x7f800000, QN_STATUS_CORRUPT,
-         "centroids: value 2 is not finite"},
     };
     struct index_options options = {
         .kind = INDEX_IVF, .ivf = {.nlist = 16, .code_bits = 4}, .threads = 1};
@@ -196,8 +194,7 @@ static void damaged_sections_are_refused(void **state)
         assert_non_null(strstr(error.text, damages[i].text));
     }
     assert_int_equal(index_open(copy, 100, facts, &index, &error), QN_STATUS_CORRUPT);
-    const size_t lists_at = (size_t)((const uint8_t *)pair.indexed.index.ivf.first_rows -
-                                     (uint8_t *)pair.built.section);
+    const size_t lists_at = SECTION_HEADER_BYTES;
     for (size_t i = 0; i < 2 * 17; i++) { /* first_rows, padded to 64 bytes, and first_blocks */
         memcpy(copy, pair.built.section, bytes);
         copy[lists_at + (i < 17 ? i * 8 + 3 : 192 + (i - 17) * 8)] ^= 1; /* 2^24 rows, or a block */
@@ -206,6 +203,38 @@ static void damaged_sections_are_refused(void **state)
     }
     free(copy);
     pair_free(&pair);
+}
+
+static void factors_that_are_not_finite_are_refused(void **state)
+{
+    struct index_options options = {
+        .kind = INDEX_IVF, .ivf = {.nlist = 16, .code_bits = 4}, .threads = 1};
+    struct qn_error error;
+    struct index index;
+
+    (void)state;
+    for (size_t m = 0; m < COUNT_OF(metrics); m++) {
+        struct pair pair =
+            pair_make(&(struct segment_facts){.metric = metrics[m], .dim = 5, .rows_count = 500},
+                      pair_rows(500, 5, 6), 2, &options);
+        const struct ivf_section *ivf = &pair.indexed.index.ivf;
+        const float *const factors[] = {
+            m == 0 ? ivf->mean + 4 : ivf->spreads + 15, ivf->centres.scales,
+            m == 0 ? ivf->centres.terms + 1 : ivf->rows.scales, ivf->rows.scales + 499,
+            m == 0 ? ivf->rows.terms + 500 : ivf->rows.scales + 9};
+        const uint64_t bytes = pair.built.section_bytes;
+        uint8_t *copy = aligned_alloc(64, bytes);
+        assert_non_null(copy);
+        for (size_t i = 0; i < COUNT_OF(factors); i++) {
+            memcpy(copy, pair.built.section, bytes);
+            ((float *)(void *)copy)[factors[i] - (const float *)pair.built.section] = INFINITY;
+            assert_int_equal(index_open(copy, bytes, &pair.flat.facts, &index, &error),
+                             QN_STATUS_CORRUPT);
+            assert_non_null(strstr(error.text, "section index: factors: value"));
+        }
+        free(copy);
+        pair_free(&pair);
+    }
 }
 
 static void more_lists_than_rows_are_refused(void **state)
@@ -220,6 +249,39 @@ static void more_lists_than_rows_are_refused(void **state)
     assert_int_equal(ivf_build(&options, &facts, rows, &built, &error), QN_STATUS_INVALID);
     assert_string_equal(error.text, "51 lists for 50 rows");
     free(rows);
+}
+
+/* More than one group, one group, few, one: hits do not depend on who else is asking. */
+static void queries_find_the_same_together_and_alone(void **state)
+{
+    struct index_options options = {.kind = INDEX_IVF, .ivf.nlist = 100, .threads = 2};
+    const struct search_options asked = {.k = 10, .nprobe = 12, .refine = 15};
+    static const uint32_t counts[] = {300, 150, 5, 3, 2, 1};
+
+    (void)state;
+    for (size_t m = 0; m < COUNT_OF(metrics); m++) {
+        options.ivf.code_bits = m == 0 ? 8 : 4;
+        struct pair pair =
+            pair_make(&(struct segment_facts){.metric = metrics[m], .dim = 20, .rows_count = 3000},
+                      pair_rows(3000, 20, 8), counts[0], &options);
+        struct found expected = pair_search(&pair, &pair.indexed, asked);
+        float *const queries = pair.queries;
+        for (size_t c = 1; c < COUNT_OF(counts); c++)
+            for (uint32_t first = 0; first + counts[c] <= counts[0]; first += 73) {
+                pair.nq = counts[c];
+                pair.queries = queries + (size_t)first * 20;
+                struct found found = pair_search(&pair, &pair.indexed, asked);
+                for (uint32_t i = 0; i < pair.nq * 10; i++) {
+                    const struct qn_hit *a = &found.topks[i / 10].hits[i % 10];
+                    const struct qn_hit *b = &expected.topks[first + i / 10].hits[i % 10];
+                    assert_true(a->primary_key == b->primary_key && a->distance == b->distance);
+                }
+                found_free(&found);
+            }
+        pair.queries = queries;
+        found_free(&expected);
+        pair_free(&pair);
+    }
 }
 
 static bool stop_at_once(void *owner)
@@ -243,7 +305,8 @@ static void a_deadline_ends_a_search(void **state)
 
     (void)state;
     void *tiles = malloc(search_queries_bytes(64, 40) + 1);
-    asked.scratch = aligned_alloc(64, (search_scratch_bytes(&pair.indexed, &asked) + 64) / 64 * 64);
+    asked.scratch =
+        aligned_alloc(64, (search_scratch_bytes(&pair.indexed, &asked, 40) + 64) / 64 * 64);
     asked.stop_owner = &calls;
     assert_true(tiles != NULL && asked.scratch != NULL);
     for (int i = 0; i < 40; i++)
@@ -253,7 +316,8 @@ static void a_deadline_ends_a_search(void **state)
     assert_int_equal(calls, 2);
     asked.nprobe = 0; /* exact */
     free(asked.scratch);
-    asked.scratch = aligned_alloc(64, (search_scratch_bytes(&pair.indexed, &asked) + 64) / 64 * 64);
+    asked.scratch =
+        aligned_alloc(64, (search_scratch_bytes(&pair.indexed, &asked, 40) + 64) / 64 * 64);
     calls = 0;
     assert_int_equal(search_segment(&pair.indexed, &queries, &asked, topks), QN_STATUS_TIMEOUT);
     free(tiles);
@@ -268,8 +332,10 @@ int main(void)
         cmocka_unit_test(dim_4096_is_searched),
         cmocka_unit_test(equal_rows_are_found_by_key),
         cmocka_unit_test(every_kernel_finds_the_same),
+        cmocka_unit_test(queries_find_the_same_together_and_alone),
         cmocka_unit_test(the_same_seed_gives_the_same_bytes_on_any_threads),
         cmocka_unit_test(damaged_sections_are_refused),
+        cmocka_unit_test(factors_that_are_not_finite_are_refused),
         cmocka_unit_test(more_lists_than_rows_are_refused),
         cmocka_unit_test(a_deadline_ends_a_search),
     };
