@@ -81,7 +81,8 @@ class Qnode:
         return RECALLS + self.sweep
 
     def search(self, setting):
-        told = json.loads(qseg("search", self.path, "--query", self.data.query, "--k", K, *setting, "--json"))
+        told = json.loads(qseg("search", self.path, "--query", self.data.query, "--k", K, *setting, "--batch",
+                               len(self.data.queries), "--json"))
         keys = numpy.full((len(self.data.queries), K), -1)
         for row, result in enumerate(told["results"]):
             found = [hit["primary_key"] for hit in result["hits"]]
