@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NQ = 11, ROWS = 1200, DIM = 21 };
+enum { NQ = 11, ROWS = 600, DIM = 21 };
 
 /* The same rows three times: flat, with an index, and with that index and as halves. */
 struct world {
