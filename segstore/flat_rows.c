@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/limits.h"
 #include "segstore/flat.h"
+#include "segstore/kernels/kernels.h"
 #include "segstore/rows.h"
 #include <string.h>
 
@@ -15,9 +16,26 @@ static uint64_t group_rows(uint32_t dim)
     return rows < GROUP_ROWS_MAX ? rows : GROUP_ROWS_MAX;
 }
 
+static size_t group_floats(uint32_t dim)
+{
+    return group_rows(dim) * dim;
+}
+
+/* The blocks of a group, and one row. */
 size_t flat_rows_bytes(uint32_t dim)
 {
-    return group_rows(dim) * dim * sizeof(float);
+    return (group_floats(dim) + dim) * sizeof(float);
+}
+
+/* wide: dim; for a row that is not of floats. */
+static const float *floats_of(const struct segment *segment, uint64_t row, float *wide)
+{
+    const uint32_t dim = segment->facts.dim;
+
+    if (segment->rows16 == NULL)
+        return segment->rows + row * dim;
+    kernels_current()->widen(segment->rows16 + row * dim, dim, wide);
+    return wide;
 }
 
 enum qn_status flat_rows(struct scan *scan)
@@ -36,9 +54,10 @@ enum qn_status flat_rows(struct scan *scan)
         group.facts.rows_count = rest < group_rows(dim) ? rest : group_rows(dim);
         group.primary_keys = whole->primary_keys + first;
         if (rest < group_rows(dim))
-            memset(blocks, 0, flat_rows_bytes(dim));
+            memset(blocks, 0, group_floats(dim) * sizeof(float));
         for (uint64_t i = 0; i < group.facts.rows_count; i++)
-            rows_to_block(whole->rows + (first + i) * dim, dim, i % LIMIT_BLOCK_ROWS,
+            rows_to_block(floats_of(whole, first + i, blocks + group_floats(dim)), dim,
+                          i % LIMIT_BLOCK_ROWS,
                           blocks + i / LIMIT_BLOCK_ROWS * LIMIT_BLOCK_ROWS * dim);
         status = part.queries->tiles != NULL ? flat_many(&part) : flat_few(&part);
     }

@@ -34,7 +34,6 @@ enum {
     AT_CHECKSUM = 4088,
     HASHED_FACTS_BYTES = 24,
     HASHED_SECTION_BYTES = 16,
-    PATH_TAIL_BYTES = 140,
 };
 
 static const uint8_t magic[8] = {0x89, 'Q', 'S', 'E', 'G', '\r', '\n', 0x1a};
@@ -49,16 +48,10 @@ const char *format_kind_name(uint32_t kind)
         [FORMAT_KIND_INDEX] = "index",
         [FORMAT_KIND_DELETES] = "deletes",
         [FORMAT_KIND_ROWS] = "rows",
+        [FORMAT_KIND_ROWS16] = "rows16",
     };
 
     return kind >= 1 && kind < COUNT_OF(names) ? names[kind] : "unknown";
-}
-
-const char *format_path_tail(const char *path)
-{
-    size_t length = strlen(path);
-
-    return path + (length > PATH_TAIL_BYTES ? length - PATH_TAIL_BYTES : 0);
 }
 
 uint64_t format_padded(uint64_t bytes)
@@ -76,23 +69,32 @@ uint64_t format_vectors_bytes(uint64_t rows_count, uint32_t dim)
     return format_blocks(rows_count) * LIMIT_BLOCK_ROWS * dim * sizeof(float);
 }
 
-static uint64_t rows_bytes(const struct segment_facts *facts)
+/* Of a section whose size follows from the facts; else 0. */
+static uint64_t kind_bytes(const struct segment_facts *facts, enum format_kind kind)
 {
-    return facts->rows_count * facts->dim * sizeof(float);
+    if (kind == FORMAT_KIND_PRIMARY_KEYS)
+        return facts->rows_count * sizeof(int64_t);
+    if (kind == FORMAT_KIND_VECTORS)
+        return format_vectors_bytes(facts->rows_count, facts->dim);
+    if (kind == FORMAT_KIND_ROWS)
+        return facts->rows_count * facts->dim * sizeof(float);
+    return kind == FORMAT_KIND_ROWS16 ? facts->rows_count * facts->dim * sizeof(uint16_t) : 0;
 }
 
-void format_layout(struct format_header *header, uint64_t index_bytes)
+void format_layout(struct format_header *header, uint64_t index_bytes, uint32_t row_bits)
 {
     const struct segment_facts *facts = &header->facts;
     const bool is_indexed = index_bytes > 0;
-    const struct format_section sections[] = {
-        {.kind = FORMAT_KIND_PRIMARY_KEYS, .bytes = facts->rows_count * sizeof(int64_t)},
-        {.kind = is_indexed ? FORMAT_KIND_ROWS : FORMAT_KIND_VECTORS,
-         .bytes =
-             is_indexed ? rows_bytes(facts) : format_vectors_bytes(facts->rows_count, facts->dim)},
+    const enum format_kind rows = row_bits == 16 ? FORMAT_KIND_ROWS16 : FORMAT_KIND_ROWS;
+    struct format_section sections[] = {
+        {.kind = FORMAT_KIND_PRIMARY_KEYS},
+        {.kind = is_indexed ? rows : FORMAT_KIND_VECTORS},
         {.kind = FORMAT_KIND_INDEX, .bytes = index_bytes},
     };
 
+    CHECK(row_bits == 32 || (row_bits == 16 && is_indexed));
+    for (size_t i = 0; i < 2; i++)
+        sections[i].bytes = kind_bytes(facts, sections[i].kind);
     header->file_bytes = FORMAT_PAGE_BYTES;
     header->sections_count = is_indexed ? 3 : 2;
     for (uint32_t i = 0; i < header->sections_count; i++) {
@@ -209,6 +211,25 @@ static enum qn_status decode_facts(const uint8_t *page, struct segment_facts *re
     return QN_STATUS_OK;
 }
 
+static bool is_values(uint32_t kind)
+{
+    return kind == FORMAT_KIND_VECTORS || kind == FORMAT_KIND_ROWS || kind == FORMAT_KIND_ROWS16;
+}
+
+enum format_kind format_values_kind(const struct format_header *header)
+{
+    uint32_t i = 0;
+
+    while (!is_values(header->sections[i].kind))
+        i++; /* format_decode saw one */
+    return header->sections[i].kind;
+}
+
+uint32_t format_row_bits(const struct format_header *header)
+{
+    return format_values_kind(header) == FORMAT_KIND_ROWS16 ? 16 : 32;
+}
+
 /* One section by itself: its kind is known or may be skipped, its size follows from the facts. */
 static enum qn_status check_section(const struct format_header *header,
                                     const struct format_section *section, struct qn_error *error)
@@ -216,12 +237,8 @@ static enum qn_status check_section(const struct format_header *header,
     const struct segment_facts *facts = &header->facts;
     uint64_t expected_bytes = section->bytes;
 
-    if (section->kind == FORMAT_KIND_PRIMARY_KEYS)
-        expected_bytes = facts->rows_count * sizeof(int64_t);
-    else if (section->kind == FORMAT_KIND_VECTORS)
-        expected_bytes = format_vectors_bytes(facts->rows_count, facts->dim);
-    else if (section->kind == FORMAT_KIND_ROWS)
-        expected_bytes = rows_bytes(facts);
+    if (section->kind == FORMAT_KIND_PRIMARY_KEYS || is_values(section->kind))
+        expected_bytes = kind_bytes(facts, section->kind);
     else if (section->kind == FORMAT_KIND_INDEX)
         ; /* index.h knows */
     else if (!(section->flags & FORMAT_SECTION_SKIPPABLE))
@@ -250,11 +267,12 @@ static unsigned count_kind(const struct format_header *header, uint32_t count, u
     return found;
 }
 
-/* primary_keys, and either vectors, or rows with their index. */
+/* primary_keys, and either vectors, or rows of one kind with their index. */
 static enum qn_status check_kinds(const struct format_header *header, struct qn_error *error)
 {
     unsigned vectors = count_kind(header, header->sections_count, FORMAT_KIND_VECTORS);
-    unsigned rows = count_kind(header, header->sections_count, FORMAT_KIND_ROWS);
+    unsigned rows = count_kind(header, header->sections_count, FORMAT_KIND_ROWS) +
+                    count_kind(header, header->sections_count, FORMAT_KIND_ROWS16);
     unsigned indexes = count_kind(header, header->sections_count, FORMAT_KIND_INDEX);
 
     if (count_kind(header, header->sections_count, FORMAT_KIND_PRIMARY_KEYS) != 1 ||
@@ -335,64 +353,4 @@ enum qn_status format_decode(const uint8_t *page, struct format_header *ret_head
                          "section header: content hash does not follow from the sections");
     *ret_header = header;
     return QN_STATUS_OK;
-}
-
-enum qn_status format_check_size(const struct format_header *header, uint64_t size_bytes,
-                                 struct qn_error *error)
-{
-    const struct format_section *section = &header->sections[header->sections_count - 1];
-
-    if (size_bytes == header->file_bytes)
-        return QN_STATUS_OK;
-    if (size_bytes > header->file_bytes)
-        return error_set(error, QN_STATUS_CORRUPT,
-                         "section %s: %" PRIu64 " bytes follow the end of the file's %" PRIu64,
-                         format_kind_name(section->kind), size_bytes - header->file_bytes,
-                         header->file_bytes);
-    for (uint32_t i = 0; i < header->sections_count; i++) {
-        section = &header->sections[i];
-        if (section->offset + format_padded(section->bytes) > size_bytes)
-            break;
-    }
-    return error_set(error, QN_STATUS_CORRUPT,
-                     "section %s: cut, the file has %" PRIu64 " of %" PRIu64 " bytes",
-                     format_kind_name(section->kind), size_bytes, header->file_bytes);
-}
-
-enum qn_status format_read_header(const struct files *files, const struct file *file,
-                                  struct format_header *ret_header, struct qn_error *error)
-{
-    uint8_t page[FORMAT_PAGE_BYTES];
-    struct format_header header;
-    struct qn_error reason = {0};
-
-    if (file->size_bytes < sizeof page)
-        return error_set(error, QN_STATUS_CORRUPT,
-                         "section header: cut, the file has %" PRIu64 " of %d bytes",
-                         file->size_bytes, FORMAT_PAGE_BYTES);
-    enum qn_status status = files->ops->read_at(files->self, file, 0, page, sizeof page, &reason);
-    if (status != QN_STATUS_OK)
-        return error_set(error, status, "section header: %s", reason.text);
-    status = format_decode(page, &header, error);
-    if (status == QN_STATUS_OK)
-        status = format_check_size(&header, file->size_bytes, error);
-    if (status == QN_STATUS_OK)
-        *ret_header = header;
-    return status;
-}
-
-enum qn_status format_read_path(const struct files *files, const char *path,
-                                struct format_header *ret_header, struct qn_error *error)
-{
-    struct file file;
-    struct qn_error reason = {0};
-    enum qn_status status = files->ops->open(files->self, path, &file, error);
-
-    if (status != QN_STATUS_OK)
-        return status;
-    status = format_read_header(files, &file, ret_header, &reason);
-    if (status != QN_STATUS_OK)
-        (void)error_set(error, status, "%s: %s", format_path_tail(path), reason.text);
-    files->ops->close(files->self, &file);
-    return status;
 }

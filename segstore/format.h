@@ -22,6 +22,7 @@ enum format_kind {
     FORMAT_KIND_INDEX = 4,
     FORMAT_KIND_DELETES = 5,
     FORMAT_KIND_ROWS = 6,
+    FORMAT_KIND_ROWS16 = 7,
 };
 
 enum format_section_flag {
@@ -55,8 +56,13 @@ uint64_t format_blocks(uint64_t rows_count);
 uint64_t format_vectors_bytes(uint64_t rows_count, uint32_t dim);
 
 /* Lays the sections out: offsets, file_bytes, facts.resident_bytes. Needs facts.rows_count and
- * facts.dim. index_bytes 0: primary_keys and vectors; else primary_keys, rows and index. */
-void format_layout(struct format_header *header, uint64_t index_bytes);
+ * facts.dim. index_bytes 0: primary_keys and vectors; else primary_keys, rows (row_bits 32) or
+ * rows16 (16), and index. */
+void format_layout(struct format_header *header, uint64_t index_bytes, uint32_t row_bits);
+/* Which of vectors, rows and rows16 a decoded header has. */
+enum format_kind format_values_kind(const struct format_header *header);
+/* Bits of a value in that section: 16 or 32. */
+uint32_t format_row_bits(const struct format_header *header);
 struct qn_hash format_content_hash(const struct format_header *header);
 /* Writes a header that format_decode accepts; page is FORMAT_PAGE_BYTES. */
 void format_encode(const struct format_header *header, uint8_t *ret_page);

@@ -6,6 +6,7 @@
  * a query finds does not depend on the others of its group. */
 #include "segstore/ivf_internal.h"
 
+#include "segstore/refine.h"
 #include <math.h>
 #include <string.h>
 
@@ -195,46 +196,24 @@ static bool scan_together(struct ivf *ivf, uint32_t probes_count)
     return true;
 }
 
-static const float *row_at(const struct ivf *ivf, uint64_t item)
-{
-    return ivf->scan->segment->rows + (size_t)ivf_best_number(item) * ivf->index->shape.dim;
-}
-
 static void fetch_rows(const struct ivf *ivf, struct ivf_asker *asker)
 {
-    const size_t row_bytes = ivf->index->shape.dim * sizeof(float);
-
     ivf_best_cut(&asker->best);
-    for (uint32_t i = 0; i < asker->best.count; i++) {
-        __builtin_prefetch(
-            &ivf->scan->segment->primary_keys[ivf_best_number(asker->best.items[i])]);
-        for (size_t at = 0; at < row_bytes; at += IVF_LINE_BYTES)
-            __builtin_prefetch((const char *)row_at(ivf, asker->best.items[i]) + at);
-    }
+    for (uint32_t i = 0; i < asker->best.count; i++)
+        refine_prefetch(ivf->scan->segment, ivf_best_number(asker->best.items[i]));
 }
 
 static void refine(const struct ivf *ivf, const struct ivf_asker *asker)
 {
-    const struct kernels *kernels = kernels_current();
-    const struct segment *segment = ivf->scan->segment;
     const struct ivf_best *best = &asker->best;
-    float distances[LIMIT_BLOCK_ROWS];
-    struct kernel_rows job = {
-        .query = asker->row, .dim = segment->facts.dim, .ret_distances = distances};
+    uint32_t rows[LIMIT_BLOCK_ROWS];
 
     for (uint32_t first = 0; first < best->count; first += LIMIT_BLOCK_ROWS) {
         const uint32_t rest = best->count - first;
         const uint32_t count = rest < LIMIT_BLOCK_ROWS ? rest : LIMIT_BLOCK_ROWS;
-        job.rows_count = count;
-        for (uint32_t i = 0; i < LIMIT_BLOCK_ROWS; i++)
-            job.rows[i] = row_at(ivf, best->items[first + (i < count ? i : 0)]);
-        (segment->facts.metric == QN_METRIC_L2 ? kernels->l2_rows : kernels->ip_rows)(&job);
         for (uint32_t i = 0; i < count; i++)
-            if (topk_wants(asker->topk, distances[i]))
-                topk_push(
-                    asker->topk,
-                    (struct qn_hit){segment->primary_keys[ivf_best_number(best->items[first + i])],
-                                    distances[i]});
+            rows[i] = ivf_best_number(best->items[first + i]);
+        refine_rows(ivf->scan->segment, asker->row, rows, count, asker->topk);
     }
 }
 

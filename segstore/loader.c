@@ -193,6 +193,8 @@ static enum qn_status find_sections(const struct load *load, struct segment *seg
             segment->blocks = (const float *)(void *)place;
         else if (section->kind == FORMAT_KIND_ROWS)
             segment->rows = (const float *)(void *)place;
+        else if (section->kind == FORMAT_KIND_ROWS16)
+            segment->rows16 = (const uint16_t *)(void *)place;
         else if (section->kind == FORMAT_KIND_INDEX)
             status = index_open(place, section->bytes, &header->facts, &segment->index, error);
         if (section->flags & FORMAT_SECTION_RESIDENT)

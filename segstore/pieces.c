@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "segstore/bytes.h"
+#include "segstore/half.h"
 #include "segstore/rows.h"
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -81,14 +82,17 @@ void pieces_check(struct pieces *pieces, uint64_t number, const void *bytes)
 {
     struct piece piece = pieces_at(pieces, number);
     const struct format_section *section = &pieces->header.sections[piece.section];
-    size_t floats_count = piece.bytes / sizeof(float);
+    const bool is_half = section->kind == FORMAT_KIND_ROWS16;
+    const size_t value_bytes = is_half ? sizeof(uint16_t) : sizeof(float);
+    const size_t count = piece.bytes / value_bytes;
 
     pieces->hashes[number] = hash64(bytes, piece.bytes);
-    if (section->kind != FORMAT_KIND_VECTORS && section->kind != FORMAT_KIND_ROWS)
+    if (section->kind != format_values_kind(&pieces->header))
         return;
-    size_t first = rows_first_nonfinite(bytes, floats_count);
-    if (first < floats_count)
-        note_nonfinite(pieces, (piece.file_offset - section->offset) / sizeof(float) + first);
+    size_t first =
+        is_half ? half_first_nonfinite(bytes, count) : rows_first_nonfinite(bytes, count);
+    if (first < count)
+        note_nonfinite(pieces, (piece.file_offset - section->offset) / value_bytes + first);
 }
 
 static uint64_t section_checksum(const struct pieces *pieces, uint32_t section)
@@ -100,28 +104,19 @@ static uint64_t section_checksum(const struct pieces *pieces, uint32_t section)
     return hash64(pieces->hashes + first, count * sizeof(uint64_t));
 }
 
-/* Row-major, instead of vectors in blocks. */
-static bool has_rows(const struct format_header *header)
-{
-    uint32_t i = 0;
-
-    while (i < header->sections_count && header->sections[i].kind != FORMAT_KIND_ROWS)
-        i++;
-    return i < header->sections_count;
-}
-
 static enum qn_status check_finite(const struct pieces *pieces, struct qn_error *error)
 {
     uint64_t value = atomic_load(&pieces->nonfinite_first);
     uint32_t dim = pieces->header.facts.dim;
     uint64_t block_floats = (uint64_t)dim * LIMIT_BLOCK_ROWS;
+    enum format_kind kind = format_values_kind(&pieces->header);
 
     if (value == UINT64_MAX)
         return QN_STATUS_OK;
-    if (has_rows(&pieces->header))
+    if (kind != FORMAT_KIND_VECTORS)
         return error_set(error, QN_STATUS_CORRUPT,
-                         "section rows: row %" PRIu64 ": value %" PRIu64 " is not finite",
-                         value / dim, value % dim);
+                         "section %s: row %" PRIu64 ": value %" PRIu64 " is not finite",
+                         format_kind_name(kind), value / dim, value % dim);
     return error_set(error, QN_STATUS_CORRUPT,
                      "section vectors: row %" PRIu64 ": value %" PRIu64 " is not finite",
                      value / block_floats * LIMIT_BLOCK_ROWS + value % LIMIT_BLOCK_ROWS,

@@ -19,7 +19,7 @@ struct pieces {
     uint64_t count;
     uint64_t section_first[FORMAT_SECTIONS_MAX + 1]; /* number of each section's first piece */
     uint64_t *hashes;                                /* one per piece */
-    _Atomic uint64_t nonfinite_first; /* lowest such float of the vectors section, or UINT64_MAX */
+    _Atomic uint64_t nonfinite_first; /* lowest such value of the rows, or UINT64_MAX */
 };
 
 /* QN_STATUS_NO_MEMORY if the table of hashes cannot be had. */

@@ -27,7 +27,7 @@ struct build {
     enum qn_metric metric;
     int64_t collection_id, partition_id, segment_id, first_key;
     uint64_t rows_per_segment, delete_generation, readable_version;
-    uint64_t nlist, code_bits, degree, ef_construction, projected, seed, threads;
+    uint64_t nlist, code_bits, row_bits, degree, ef_construction, projected, seed, threads;
     double recall;
     bool json;
 
@@ -92,7 +92,8 @@ static struct qseg_index index_of(struct build *build, const struct part *part)
         .vectors = &build->vectors,
         .input = build->input,
         .first_row = part->first_row,
-        .first_key = build->first_key};
+        .first_key = build->first_key,
+        .row_bits = (uint32_t)build->row_bits};
 }
 
 /* What is left open by the options is chosen by the rows. */
@@ -292,6 +293,10 @@ static int check_usage(struct build *build, size_t files_count)
         return exit_code;
     if (build->code_bits != 4 && build->code_bits != 8)
         return qseg_usage(verb, "--code-bits: 4 or 8");
+    if (build->row_bits != 16 && build->row_bits != 32)
+        return qseg_usage(verb, "--row-bits: 16 or 32");
+    if (build->row_bits == 16 && strcmp(build->index, "flat") == 0)
+        return qseg_usage(verb, "--row-bits 16: with --index ivf or graph only");
     if (build->nlist > IVF_LISTS_MAX)
         return qseg_usage(verb, "--nlist: at most %d", IVF_LISTS_MAX);
     if (build->degree < 2 || build->degree > GRAPH_DEGREE_MAX)
@@ -313,6 +318,7 @@ int qseg_build(int argc, char **argv)
                           .segment_id = 1,
                           .readable_version = 1,
                           .code_bits = 4,
+                          .row_bits = 32,
                           .degree = GRAPH_DEGREE,
                           .ef_construction = GRAPH_EF_CONSTRUCTION,
                           .projected = PROJECTED_OPEN,
@@ -326,6 +332,8 @@ int qseg_build(int argc, char **argv)
         {"--recall", QSEG_SHARE, &build.recall, "auto: that searches will want (default 0.95)"},
         {"--nlist", QSEG_COUNT, &build.nlist, "ivf: lists (default: by the number of rows)"},
         {"--code-bits", QSEG_COUNT, &build.code_bits, "ivf: of a row's code per dimension, 4 or 8"},
+        {"--row-bits", QSEG_COUNT, &build.row_bits,
+         "ivf, graph: of a row's values, 32 (default) or 16 (rounded to half floats)"},
         {"--degree", QSEG_COUNT, &build.degree, "graph: links of a row (default 32)"},
         {"--ef-construction", QSEG_COUNT, &build.ef_construction,
          "graph: rows that are looked at for them (100)"},

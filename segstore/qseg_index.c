@@ -2,6 +2,7 @@
 #include "segstore/qseg_index.h"
 
 #include "base/error.h"
+#include "segstore/half.h"
 #include "segstore/rows.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -22,6 +23,22 @@ static enum qn_status out_of_memory(const struct building *building, struct qn_e
                      building->index->input, building->facts->rows_count);
 }
 
+/* As it will be served: what is built and measured on the rows is then true of the segment. */
+static enum qn_status prepare_row(const struct qseg_index *index, const struct segment_facts *facts,
+                                  float *row, struct qn_error *error)
+{
+    enum qn_status status = rows_prepare(facts->metric, facts->dim, row, error);
+
+    if (status != QN_STATUS_OK || index->row_bits == 32)
+        return status;
+    size_t rounded = half_round(row, facts->dim);
+    if (rounded < facts->dim)
+        return error_set(error, QN_STATUS_INVALID,
+                         "value %zu is %.9g, beyond the range of half floats (%d)", rounded,
+                         (double)row[rounded], HALF_MAX);
+    return QN_STATUS_OK;
+}
+
 /* As the metric wants them; errors name the input and its row. */
 static enum qn_status read_prepared(const struct qseg_index *index,
                                     const struct segment_facts *facts, uint64_t first, size_t count,
@@ -31,8 +48,7 @@ static enum qn_status read_prepared(const struct qseg_index *index,
     enum qn_status status = vectors_read(index->vectors, first, count, ret_rows, error);
 
     for (size_t i = 0; i < count && status == QN_STATUS_OK; i++)
-        if (rows_prepare(facts->metric, facts->dim, ret_rows + i * facts->dim, &reason) !=
-            QN_STATUS_OK)
+        if (prepare_row(index, facts, ret_rows + i * facts->dim, &reason) != QN_STATUS_OK)
             status = error_set(error, QN_STATUS_CORRUPT, "%s: row %" PRIu64 ": %s", index->input,
                                first + i, reason.text);
     return status;
@@ -94,7 +110,9 @@ enum qn_status qseg_index_choose(struct qseg_index *index, const struct segment_
 static enum qn_status write_rows(struct building *building, struct writer_sink sink,
                                  struct qn_error *error)
 {
-    const struct writer_index section = {building->built.section, building->built.section_bytes};
+    const struct writer_index section = {.bytes = building->built.section,
+                                         .size = building->built.section_bytes,
+                                         .row_bits = building->index->row_bits};
     struct writer *writer = NULL;
     enum qn_status status = writer_open_indexed(building->facts, section, sink, &writer, error);
 

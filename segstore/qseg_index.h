@@ -15,6 +15,7 @@ struct qseg_index {
     const char *input; /* its path, for errors */
     uint64_t first_row;
     int64_t first_key; /* of the input's row 0 */
+    uint32_t row_bits; /* 32; 16: rows are rounded to halves, and then the index is built */
 };
 
 /* What suits the rows: sets options.kind, and what a graph's codes tell of. Needs options.kind:

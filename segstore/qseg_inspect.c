@@ -34,6 +34,7 @@ struct doc *qseg_header_doc(const char *path, const struct format_header *header
     doc_set_int(object, "rows", (int64_t)facts->rows_count);
     doc_set_int(object, "dim", facts->dim);
     doc_set_string(object, "metric", qn_metric_name(facts->metric));
+    doc_set_int(object, "row_bits", format_row_bits(header));
     doc_set_int(object, "delete_generation", (int64_t)facts->delete_generation);
     doc_set_int(object, "resident_bytes", (int64_t)facts->resident_bytes);
     doc_set_int(object, "file_bytes", (int64_t)header->file_bytes);
@@ -67,9 +68,10 @@ static void print_header(const char *path, const struct format_header *header)
     (void)printf("%s\n", path);
     (void)printf("  segment %" PRId64 "  collection %" PRId64 "  partition %" PRId64 "\n",
                  facts->segment_id, facts->collection_id, facts->partition_id);
-    (void)printf("  rows %" PRIu64 "  dim %" PRIu32 "  metric %s  delete generation %" PRIu64 "\n",
-                 facts->rows_count, facts->dim, qn_metric_name(facts->metric),
-                 facts->delete_generation);
+    (void)printf("  rows %" PRIu64 "  dim %" PRIu32 " of %" PRIu32 " bits  metric %s  "
+                 "delete generation %" PRIu64 "\n",
+                 facts->rows_count, facts->dim, format_row_bits(header),
+                 qn_metric_name(facts->metric), facts->delete_generation);
     (void)printf("  resident bytes %" PRIu64 "  file bytes %" PRIu64 "\n  content hash %s\n",
                  facts->resident_bytes, header->file_bytes, hash);
     (void)printf("  %-14s %12s %14s  %-16s\n", "section", "offset", "bytes", "checksum");

@@ -6,24 +6,43 @@
 
 enum { LINE_BYTES = 64 };
 
-static const float *row_at(const struct segment *segment, uint32_t row)
+static size_t row_bytes(const struct segment *segment)
 {
-    return segment->rows + (size_t)row * segment->facts.dim;
+    return segment->facts.dim * (segment->rows16 != NULL ? sizeof(uint16_t) : sizeof(float));
+}
+
+static const void *row_at(const struct segment *segment, uint32_t row)
+{
+    const size_t at = (size_t)row * segment->facts.dim;
+
+    if (segment->rows16 != NULL)
+        return segment->rows16 + at;
+    return segment->rows + at;
+}
+
+static void compare(const struct segment *segment, const struct kernel_rows *job)
+{
+    const struct kernels *kernels = kernels_current();
+    const bool is_l2 = segment->facts.metric == QN_METRIC_L2;
+
+    if (segment->rows16 != NULL)
+        (is_l2 ? kernels->l2_rows16 : kernels->ip_rows16)(job);
+    else
+        (is_l2 ? kernels->l2_rows : kernels->ip_rows)(job);
 }
 
 void refine_prefetch(const struct segment *segment, uint32_t row)
 {
-    const char *bytes = (const char *)row_at(segment, row);
+    const char *bytes = row_at(segment, row);
 
     __builtin_prefetch(&segment->primary_keys[row]);
-    for (size_t at = 0; at < segment->facts.dim * sizeof(float); at += LINE_BYTES)
+    for (size_t at = 0; at < row_bytes(segment); at += LINE_BYTES)
         __builtin_prefetch(bytes + at);
 }
 
 void refine_rows(const struct segment *segment, const float *query, const uint32_t *rows,
                  uint32_t rows_count, struct topk *topk)
 {
-    const struct kernels *kernels = kernels_current();
     float distances[LIMIT_BLOCK_ROWS];
     struct kernel_rows job = {
         .query = query, .dim = segment->facts.dim, .ret_distances = distances};
@@ -34,7 +53,7 @@ void refine_rows(const struct segment *segment, const float *query, const uint32
         job.rows_count = count;
         for (uint32_t i = 0; i < LIMIT_BLOCK_ROWS; i++)
             job.rows[i] = row_at(segment, rows[first + (i < count ? i : 0)]);
-        (segment->facts.metric == QN_METRIC_L2 ? kernels->l2_rows : kernels->ip_rows)(&job);
+        compare(segment, &job);
         for (uint32_t i = 0; i < count; i++)
             if (topk_wants(topk, distances[i]))
                 topk_push(topk,

@@ -143,13 +143,19 @@ uint64_t search_work(const struct segment *segment, const struct search_options 
     return work < all ? work : all;
 }
 
+/* Row-major, not in blocks. */
+static bool has_rows(const struct segment *segment)
+{
+    return segment->rows != NULL || segment->rows16 != NULL;
+}
+
 size_t search_scratch_bytes(const struct segment *segment, const struct search_options *options,
                             uint32_t nq)
 {
     struct search_options settled = settle(segment, options);
 
     if (*effort_of(segment, &settled) == 0)
-        return segment->rows != NULL ? flat_rows_bytes(segment->facts.dim) : 0;
+        return has_rows(segment) ? flat_rows_bytes(segment->facts.dim) : 0;
     if (segment->index.kind == INDEX_IVF)
         return ivf_scratch_bytes(&segment->index.ivf, &settled, nq);
     return graph_scratch_bytes(&segment->index.graph, &settled);
@@ -169,7 +175,7 @@ enum qn_status search_segment(const struct segment *segment, const struct search
         return QN_STATUS_TIMEOUT;
     if (*effort_of(segment, &settled) > 0)
         return segment->index.kind == INDEX_IVF ? ivf_search(&scan) : graph_search(&scan);
-    if (segment->rows != NULL)
+    if (has_rows(segment))
         return flat_rows(&scan);
     return queries->tiles != NULL ? flat_many(&scan) : flat_few(&scan);
 }

@@ -11,10 +11,12 @@
 struct segment {
     struct segment_facts facts;
     const int64_t *primary_keys; /* rows_count */
-    /* One of the two: ceil(rows/16) blocks of dim x 16 floats, the tail zero; or, with an index,
-     * rows_count x dim. The other is NULL; both are if there are no rows. */
+    /* One of the three: ceil(rows/16) blocks of dim x 16 floats, the tail zero; or, with an index,
+     * rows_count x dim, as floats or as halves. The others are NULL; all are if there are no rows.
+     */
     const float *blocks;
     const float *rows;
+    const uint16_t *rows16;
     struct index index;    /* kind INDEX_NONE: none */
     unsigned char *memory; /* facts.resident_bytes, NULL when that is 0 (no rows) */
     unsigned numa_node;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "segstore/bytes.h"
+#include "segstore/half.h"
 #include "segstore/npy.h"
 #include <inttypes.h>
 #include <math.h>
@@ -34,21 +35,6 @@ static size_t element_bytes(enum vectors_element element)
     return bytes[element];
 }
 
-float vectors_half_to_float(uint16_t half)
-{
-    int exponent = half >> 10 & 31;
-    int fraction = half & 1023;
-    float value;
-
-    if (exponent == 31)
-        value = fraction != 0 ? NAN : INFINITY;
-    else if (exponent == 0)
-        value = ldexpf((float)fraction, -24);
-    else
-        value = ldexpf((float)(1024 + fraction), exponent - 25);
-    return half & 0x8000 ? -value : value;
-}
-
 static float value_at(const unsigned char *row, enum vectors_element element, size_t index)
 {
     uint32_t word;
@@ -66,7 +52,7 @@ static float value_at(const unsigned char *row, enum vectors_element element, si
         memcpy(&wide, &long_word, sizeof wide);
         return (float)wide;
     case VECTORS_F16:
-        return vectors_half_to_float((uint16_t)(row[2 * index] | row[2 * index + 1] << 8));
+        return half_to_float((uint16_t)(row[2 * index] | row[2 * index + 1] << 8));
     case VECTORS_I32:
         return (float)(int32_t)bytes_get_u32(row + 4 * index);
     case VECTORS_U8:

@@ -36,7 +36,5 @@ enum qn_status vectors_read(struct vectors *vectors, uint64_t first, size_t coun
 /* All rows in one array, to be freed: for queries. */
 enum qn_status vectors_read_all(const char *path, float **ret_rows, uint64_t *ret_rows_count,
                                 uint32_t *ret_dim, struct qn_error *error);
-/* IEEE half to float, exactly. */
-float vectors_half_to_float(uint16_t half);
 
 #endif

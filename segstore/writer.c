@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "segstore/bytes.h"
 #include "segstore/format.h"
+#include "segstore/half.h"
 #include "segstore/rows.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct writer {
     uint64_t rows_count;       /* appended */
     uint64_t first_row;        /* what the caller calls row 0 */
     float *row;                /* dim */
+    uint16_t *halves;          /* dim */
     float *block;              /* dim x 16 */
 };
 
@@ -104,7 +106,8 @@ static enum qn_status stream_finish(struct writer *writer, struct stream *stream
 enum qn_status writer_open(const struct segment_facts *facts, struct writer_sink sink,
                            struct writer **ret_writer, struct qn_error *error)
 {
-    return writer_open_indexed(facts, (struct writer_index){NULL, 0}, sink, ret_writer, error);
+    return writer_open_indexed(facts, (struct writer_index){.row_bits = 32}, sink, ret_writer,
+                               error);
 }
 
 enum qn_status writer_open_indexed(const struct segment_facts *facts, struct writer_index index,
@@ -125,13 +128,14 @@ enum qn_status writer_open_indexed(const struct segment_facts *facts, struct wri
     writer->header.facts = *facts;
     writer->sink = sink;
     writer->index = index;
-    format_layout(&writer->header, index.size);
+    format_layout(&writer->header, index.size, index.row_bits);
     writer->row = malloc(facts->dim * sizeof(float));
+    writer->halves = malloc(facts->dim * sizeof(uint16_t));
     writer->block = calloc((size_t)facts->dim * LIMIT_BLOCK_ROWS, sizeof(float));
     bool streams = true;
     for (uint32_t i = 0; i < writer->header.sections_count; i++)
         streams = stream_open(&writer->streams[i], &writer->header.sections[i]) && streams;
-    if (!streams || writer->row == NULL || writer->block == NULL) {
+    if (!streams || writer->row == NULL || writer->halves == NULL || writer->block == NULL) {
         writer_free(writer);
         return error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
     }
@@ -154,6 +158,22 @@ static enum qn_status flush_block(struct writer *writer, struct qn_error *error)
     return status;
 }
 
+/* Of an indexed segment: prepared, and as it is kept. */
+static enum qn_status append_prepared(struct writer *writer, const float *row,
+                                      struct qn_error *error)
+{
+    struct stream *stream = &writer->streams[STREAM_VECTORS];
+    const uint32_t dim = writer->header.facts.dim;
+
+    if (writer->index.row_bits == 32)
+        return stream_add(writer, stream, row, dim * sizeof *row, error);
+    size_t exact = half_narrow(row, dim, writer->halves);
+    if (exact < dim)
+        return error_set(error, QN_STATUS_INVALID, "row %" PRIu64 ": value %zu is no half float",
+                         writer->first_row + writer->rows_count, exact);
+    return stream_add(writer, stream, writer->halves, dim * sizeof *writer->halves, error);
+}
+
 static enum qn_status append_row(struct writer *writer, const float *row, struct qn_error *error)
 {
     const struct segment_facts *facts = &writer->header.facts;
@@ -161,9 +181,9 @@ static enum qn_status append_row(struct writer *writer, const float *row, struct
     struct qn_error reason = {0};
 
     if (writer->index.bytes != NULL) {
+        enum qn_status status = append_prepared(writer, row, error);
         writer->rows_count++;
-        return stream_add(writer, &writer->streams[STREAM_VECTORS], row, facts->dim * sizeof *row,
-                          error);
+        return status;
     }
     memcpy(writer->row, row, facts->dim * sizeof(float));
     if (rows_prepare(facts->metric, facts->dim, writer->row, &reason) != QN_STATUS_OK)
@@ -224,6 +244,7 @@ struct writer *writer_free(struct writer *writer)
     for (int i = 0; i < STREAMS_COUNT; i++)
         stream_done(&writer->streams[i]);
     free(writer->row);
+    free(writer->halves);
     free(writer->block);
     free(writer);
     return NULL;

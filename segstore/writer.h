@@ -17,14 +17,16 @@ struct writer;
 
 enum qn_status writer_open(const struct segment_facts *facts, struct writer_sink sink,
                            struct writer **ret_writer, struct qn_error *error);
-/* The section of an index (index.h). */
+/* The section of an index (index.h), and how the rows are kept beside it. */
 struct writer_index {
     const void *bytes;
     uint64_t size;
+    uint32_t row_bits; /* 32; 16: as halves */
 };
 
 /* The same for a segment with an index: rows are appended in the index's order, prepared, and stay
- * row-major. The section stays the caller's, until writer_finish. */
+ * row-major. With 16 bits their values are those of halves (half_round); another one is
+ * QN_STATUS_INVALID. The section stays the caller's, until writer_finish. */
 enum qn_status writer_open_indexed(const struct segment_facts *facts, struct writer_index index,
                                    struct writer_sink sink, struct writer **ret_writer,
                                    struct qn_error *error);

@@ -5,6 +5,7 @@
 #include "segstore/kernels/avx2_codes.h"
 
 #include "base/limits.h"
+#include "segstore/kernels/rows.h"
 #include <immintrin.h>
 #include <string.h>
 
@@ -95,80 +96,6 @@ static void l2_pairs(const struct kernel_pairs *pairs)
     for (int i = 0; i < KERNEL_PAIRS; i++)
         for (int h = 0; h < 2; h++)
             _mm256_storeu_ps(pairs->ret_distances + i * LIMIT_BLOCK_ROWS + h * WIDTH, sums[i][h]);
-}
-
-/* 8 rows of 8 dimensions become 8 dimensions of 8 rows. */
-static inline __attribute__((always_inline)) void transpose(__m256 v[8])
-{
-    __m256 t[8];
-
-    for (int i = 0; i < 8; i += 2) {
-        t[i] = _mm256_unpacklo_ps(v[i], v[i + 1]);
-        t[i + 1] = _mm256_unpackhi_ps(v[i], v[i + 1]);
-    }
-    for (int i = 0; i < 8; i += 4)
-        for (int j = 0; j < 2; j++) {
-            v[i + 2 * j] = _mm256_shuffle_ps(t[i + j], t[i + j + 2], 0x44);
-            v[i + 2 * j + 1] = _mm256_shuffle_ps(t[i + j], t[i + j + 2], 0xee);
-        }
-    for (int j = 0; j < 4; j++) {
-        t[j] = _mm256_permute2f128_ps(v[j], v[j + 4], 0x20);
-        t[j + 4] = _mm256_permute2f128_ps(v[j], v[j + 4], 0x31);
-    }
-    for (int j = 0; j < 8; j++)
-        v[j] = t[j];
-}
-
-/* Some dimensions of 8 rows; dims is a constant but for the last ones. */
-static inline __attribute__((always_inline)) __m256 rows_step(const struct kernel_rows *rows,
-                                                              size_t half, size_t first,
-                                                              size_t dims, __m256 sum, bool is_l2)
-{
-    const __m256i mask =
-        _mm256_cmpgt_epi32(_mm256_set1_epi32((int)dims), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-    __m256 x[WIDTH];
-
-    for (size_t i = 0; i < WIDTH; i++)
-        x[i] = dims == WIDTH ? _mm256_loadu_ps(rows->rows[half * WIDTH + i] + first)
-                             : _mm256_maskload_ps(rows->rows[half * WIDTH + i] + first, mask);
-    transpose(x);
-    for (size_t d = 0; d < dims; d++) {
-        __m256 y = _mm256_set1_ps(rows->query[first + d]);
-        __m256 t = is_l2 ? _mm256_sub_ps(y, x[d]) : x[d];
-        sum = _mm256_fmadd_ps(is_l2 ? t : y, t, sum);
-    }
-    return sum;
-}
-
-/* SIMD runs across the rows, so that each row's sum keeps the order of its dimensions. The sums of
- * both halves wait for themselves, not for each other. */
-static inline __attribute__((always_inline)) void rows_all(const struct kernel_rows *rows,
-                                                           bool is_l2)
-{
-    __m256 low = _mm256_setzero_ps(), high = low;
-    size_t first = 0;
-
-    for (; first + WIDTH <= rows->dim; first += WIDTH) {
-        low = rows_step(rows, 0, first, WIDTH, low, is_l2);
-        if (rows->rows_count > WIDTH)
-            high = rows_step(rows, 1, first, WIDTH, high, is_l2);
-    }
-    if (first < rows->dim) {
-        low = rows_step(rows, 0, first, rows->dim - first, low, is_l2);
-        high = rows_step(rows, 1, first, rows->dim - first, high, is_l2);
-    }
-    _mm256_storeu_ps(rows->ret_distances, low);
-    _mm256_storeu_ps(rows->ret_distances + WIDTH, high);
-}
-
-static void l2_rows(const struct kernel_rows *rows)
-{
-    rows_all(rows, true);
-}
-
-static void ip_rows(const struct kernel_rows *rows)
-{
-    rows_all(rows, false);
 }
 
 /* Differences of 7-bit codes fit a signed byte, and two of their squares 16 bits. */
@@ -288,8 +215,11 @@ const struct kernels kernels_avx2 = {"avx2",
                                      l2,
                                      ip,
                                      l2_pairs,
-                                     l2_rows,
-                                     ip_rows,
+                                     avx2_rows_l2,
+                                     avx2_rows_ip,
+                                     avx2_rows_l2_half,
+                                     avx2_rows_ip_half,
+                                     avx2_rows_widen,
                                      kernels_avx2_codes4,
                                      kernels_avx2_codes8,
                                      points,

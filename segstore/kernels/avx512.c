@@ -3,7 +3,7 @@
  * in registers for the whole length of the vectors: 4 blocks hide the latency of the sums' chains,
  * 4 queries use each loaded register four times (16 sums + 4 values + query + difference of 32
  * registers). */
-#include "segstore/kernels/kernels.h"
+#include "segstore/kernels/rows.h"
 
 #include "base/limits.h"
 #include <immintrin.h>
@@ -90,64 +90,6 @@ static void l2_pairs(const struct kernel_pairs *pairs)
         }
     for (int i = 0; i < KERNEL_PAIRS; i++)
         _mm512_storeu_ps(pairs->ret_distances + (size_t)i * LIMIT_BLOCK_ROWS, sums[i]);
-}
-
-/* 16 rows of 16 dimensions become 16 dimensions of 16 rows. */
-static inline __attribute__((always_inline)) void transpose(__m512 v[16])
-{
-    __m512 t[16];
-
-    for (int i = 0; i < 16; i += 2) {
-        t[i] = _mm512_unpacklo_ps(v[i], v[i + 1]);
-        t[i + 1] = _mm512_unpackhi_ps(v[i], v[i + 1]);
-    }
-    for (int i = 0; i < 16; i += 4)
-        for (int j = 0; j < 2; j++) {
-            __m512d low = _mm512_castps_pd(t[i + j]), high = _mm512_castps_pd(t[i + j + 2]);
-            v[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
-            v[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
-        }
-    for (int i = 0; i < 16; i += 8)
-        for (int j = 0; j < 4; j++) {
-            t[i + j] = _mm512_shuffle_f32x4(v[i + j], v[i + j + 4], 0x88);
-            t[i + j + 4] = _mm512_shuffle_f32x4(v[i + j], v[i + j + 4], 0xdd);
-        }
-    for (int j = 0; j < 8; j++) {
-        v[j] = _mm512_shuffle_f32x4(t[j], t[j + 8], 0x88);
-        v[j + 8] = _mm512_shuffle_f32x4(t[j], t[j + 8], 0xdd);
-    }
-}
-
-/* SIMD runs across the rows, so that each row's sum keeps the order of its dimensions. */
-static inline __attribute__((always_inline)) void each_of_rows(const struct kernel_rows *rows,
-                                                               bool is_l2)
-{
-    __m512 sum = _mm512_setzero_ps();
-
-    for (size_t first = 0; first < rows->dim; first += 16) {
-        const size_t dims = rows->dim - first < 16 ? rows->dim - first : 16;
-        const __mmask16 mask = (__mmask16)((1U << dims) - 1);
-        __m512 x[16];
-        for (int i = 0; i < 16; i++)
-            x[i] = _mm512_maskz_loadu_ps(mask, rows->rows[i] + first);
-        transpose(x);
-        for (size_t d = 0; d < dims; d++) {
-            __m512 y = _mm512_set1_ps(rows->query[first + d]);
-            __m512 t = is_l2 ? _mm512_sub_ps(y, x[d]) : x[d];
-            sum = _mm512_fmadd_ps(is_l2 ? t : y, t, sum);
-        }
-    }
-    _mm512_storeu_ps(rows->ret_distances, sum);
-}
-
-static void l2_rows(const struct kernel_rows *rows)
-{
-    each_of_rows(rows, true);
-}
-
-static void ip_rows(const struct kernel_rows *rows)
-{
-    each_of_rows(rows, false);
 }
 
 enum { CODE_BLOCKS_MAX = 4 };
@@ -356,5 +298,18 @@ static void points(const struct kernel_points *points)
     }
 }
 
-const struct kernels kernels_avx512 = {"avx512", l2,     ip,     l2_pairs, l2_rows, ip_rows,
-                                       codes4,   codes8, points, tile_all, sieve,   finite_prefix};
+const struct kernels kernels_avx512 = {"avx512",
+                                       l2,
+                                       ip,
+                                       l2_pairs,
+                                       avx512_rows_l2,
+                                       avx512_rows_ip,
+                                       avx512_rows_l2_half,
+                                       avx512_rows_ip_half,
+                                       avx512_rows_widen,
+                                       codes4,
+                                       codes8,
+                                       points,
+                                       tile_all,
+                                       sieve,
+                                       finite_prefix};

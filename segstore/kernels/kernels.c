@@ -6,8 +6,21 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef QNODE_KERNELS_X86
+#include <cpuid.h>
+#endif
 
 enum { TABLES_MAX = 8 };
+
+#ifdef QNODE_KERNELS_X86
+/* Not every compiler's __builtin_cpu_supports knows it by name. */
+static bool has_f16c(void)
+{
+    unsigned eax, ebx, ecx, edx;
+
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+#endif
 
 /* The compiler's runtime asks CPUID and, for the wide registers, the operating system (XGETBV). */
 size_t kernels_supported(const struct kernels *ret_tables[], size_t capacity)
@@ -18,7 +31,8 @@ size_t kernels_supported(const struct kernels *ret_tables[], size_t capacity)
     ret_tables[count++] = &kernels_scalar;
 #ifdef QNODE_KERNELS_X86
     __builtin_cpu_init();
-    if (count < capacity && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (count < capacity && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        has_f16c())
         ret_tables[count++] = &kernels_avx2;
     if (count < capacity && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma") &&
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni"))

@@ -48,8 +48,8 @@ struct kernel_pairs {
 
 /* One query against rows that lie anywhere. */
 struct kernel_rows {
-    const float *rows[LIMIT_BLOCK_ROWS]; /* dim each */
-    size_t rows_count;                   /* 1 to 16; the others are rows, too, but do not matter */
+    const void *rows[LIMIT_BLOCK_ROWS]; /* dim each: floats, or halves (uint16_t) */
+    size_t rows_count;                  /* 1 to 16; the others are rows, too, but do not matter */
     const float *query;
     size_t dim;
     float *ret_distances; /* 16 */
@@ -95,6 +95,10 @@ struct kernels {
     void (*l2_pairs)(const struct kernel_pairs *pairs);
     void (*l2_rows)(const struct kernel_rows *rows);
     void (*ip_rows)(const struct kernel_rows *rows);
+    /* Of halves, each as the float that it is. */
+    void (*l2_rows16)(const struct kernel_rows *rows);
+    void (*ip_rows16)(const struct kernel_rows *rows);
+    void (*widen)(const uint16_t *halves, size_t count, float *ret_floats);
     void (*codes4)(const struct kernel_codes *codes);
     void (*codes8)(const struct kernel_codes *codes);
     void (*points)(const struct kernel_points *points);

@@ -3,6 +3,7 @@
 #include "segstore/kernels/kernels.h"
 
 #include "base/limits.h"
+#include "segstore/half.h"
 #include <math.h>
 
 static float l2_of(const float *query, const float *lane, size_t dim)
@@ -62,12 +63,17 @@ static void l2_pairs(const struct kernel_pairs *pairs)
         });
 }
 
-static void each_of_rows(const struct kernel_rows *rows, bool is_l2)
+static float value_at(const void *row, size_t d, bool is_half)
+{
+    return is_half ? half_to_float(((const uint16_t *)row)[d]) : ((const float *)row)[d];
+}
+
+static void each_of_rows(const struct kernel_rows *rows, bool is_l2, bool is_half)
 {
     for (size_t i = 0; i < LIMIT_BLOCK_ROWS; i++) {
         float distance = 0;
         for (size_t d = 0; d < rows->dim; d++) {
-            float x = rows->rows[i][d], t = is_l2 ? rows->query[d] - x : x;
+            float x = value_at(rows->rows[i], d, is_half), t = is_l2 ? rows->query[d] - x : x;
             distance = fmaf(is_l2 ? t : rows->query[d], t, distance);
         }
         rows->ret_distances[i] = distance;
@@ -76,12 +82,28 @@ static void each_of_rows(const struct kernel_rows *rows, bool is_l2)
 
 static void l2_rows(const struct kernel_rows *rows)
 {
-    each_of_rows(rows, true);
+    each_of_rows(rows, true, false);
 }
 
 static void ip_rows(const struct kernel_rows *rows)
 {
-    each_of_rows(rows, false);
+    each_of_rows(rows, false, false);
+}
+
+static void l2_rows16(const struct kernel_rows *rows)
+{
+    each_of_rows(rows, true, true);
+}
+
+static void ip_rows16(const struct kernel_rows *rows)
+{
+    each_of_rows(rows, false, true);
+}
+
+static void widen(const uint16_t *halves, size_t count, float *ret_floats)
+{
+    for (size_t i = 0; i < count; i++)
+        ret_floats[i] = half_to_float(halves[i]);
 }
 
 static unsigned code_at(const uint8_t *block, size_t lane, size_t d, bool is_half)
@@ -182,5 +204,6 @@ static size_t finite_prefix(const float *values, size_t count)
     return i;
 }
 
-const struct kernels kernels_scalar = {"scalar", l2,     ip,     l2_pairs, l2_rows, ip_rows,
-                                       codes4,   codes8, points, tile,     sieve,   finite_prefix};
+const struct kernels kernels_scalar = {"scalar", l2,        ip,        l2_pairs, l2_rows,
+                                       ip_rows,  l2_rows16, ip_rows16, widen,    codes4,
+                                       codes8,   points,    tile,      sieve,    finite_prefix};

@@ -141,7 +141,7 @@ class Cluster:
     def moves(self):
         return self.rows("moves", "moves", code=None)
 
-    def make_collection(self, rows, dim, segments, collection=7, index="flat"):
+    def make_collection(self, rows, dim, segments, collection=7, index="flat", row_bits=32):
         """Vectors, a collection folder of that many segments, and queries; returns the folder."""
         base, out = self.folder / "base.fbin", self.folder / "things"
         self.tool("qseg", "generate", "--kind", "clustered", "--rows", rows, "--dim", dim,
@@ -149,7 +149,7 @@ class Cluster:
         self.tool("qseg", "generate", "--kind", "clustered", "--rows", 50, "--dim", dim, "--seed", 2,
                   "--out", self.folder / "query.fbin")
         self.tool("qseg", "build", "--input", base, "--metric", "l2", "--index", index,
-                  "--collection", collection, "--rows-per-segment", (rows + segments - 1) // segments,
+                  "--row-bits", row_bits, "--collection", collection, "--rows-per-segment", (rows + segments - 1) // segments,
                   "--name", "things", "--out-dir", out)
         self.collection = collection
         return out

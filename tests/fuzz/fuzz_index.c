@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Fuzzing index sections: any bytes are refused or searched, and no search leaves its memory. The
- * first four bytes choose rows, dim, metric and what is asked; the rest is the section, whose
- * length is mended, so that the fuzzer gets past it. */
+ * first four bytes choose rows, dim, metric, floats or halves, and what is asked; the rest is the
+ * section, whose length is mended, so that the fuzzer gets past it. */
 #include "base/check.h"
 #include "segstore/index.h"
 #include "segstore/search.h"
@@ -56,7 +56,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     for (unsigned i = 0; i < bytes[0]; i++)
         keys[i] = i;
     segment.primary_keys = keys;
-    segment.rows = rows;
+    if (bytes[2] < 128)
+        segment.rows = rows;
+    else
+        segment.rows16 = (const uint16_t *)(void *)rows;
     if (index_open(section, section_bytes, &segment.facts, &segment.index, &error) == QN_STATUS_OK)
         search(&segment, bytes[3]);
     else

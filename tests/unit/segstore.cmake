@@ -3,6 +3,7 @@ add_library(segstore_fixture STATIC unit/segstore_fixture.c)
 target_link_libraries(segstore_fixture PUBLIC segstore)
 qnode_test(segstore_corruption_test unit/segstore_corruption_test.c LIBS segstore_fixture)
 qnode_test(segstore_format_test unit/segstore_format_test.c LIBS segstore_fixture)
+qnode_test(segstore_half_test unit/segstore_half_test.c LIBS segstore)
 qnode_test(segstore_index_test unit/segstore_index_test.c unit/segstore_index_fixture.c
   LIBS segstore)
 qnode_test(segstore_calibrate_test unit/segstore_calibrate_test.c unit/segstore_index_fixture.c
@@ -10,11 +11,14 @@ qnode_test(segstore_calibrate_test unit/segstore_calibrate_test.c unit/segstore_
 qnode_test(segstore_loader_test unit/segstore_loader_test.c LIBS segstore_fixture)
 qnode_test(segstore_manifest_test unit/segstore_manifest_test.c LIBS segstore_fixture)
 qnode_test(segstore_queries_test unit/segstore_queries_test.c LIBS segstore_fixture)
+qnode_test(segstore_rows16_test unit/segstore_rows16_test.c unit/segstore_index_fixture.c
+  LIBS segstore_fixture)
 qnode_test(segstore_search_test unit/segstore_search_test.c LIBS segstore_fixture)
 qnode_test(segstore_segment_test unit/segstore_segment_test.c LIBS segstore_fixture)
 qnode_test(segstore_topk_test unit/segstore_topk_test.c LIBS segstore_fixture)
 qnode_test(segstore_vectors_test unit/segstore_vectors_test.c LIBS segstore_fixture)
 qnode_test(segstore_ivf_best_test unit/segstore_ivf_best_test.c LIBS segstore)
+qnode_test(kernels_rows16_test unit/kernels_rows16_test.c LIBS segstore)
 qnode_test(kernels_test unit/kernels_test.c LIBS segstore)
 qnode_test(kernels_codes_test unit/kernels_codes_test.c LIBS segstore)
 

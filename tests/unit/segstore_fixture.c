@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "segstore/pieces.h"
-#include "segstore/writer.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,6 +130,12 @@ static enum qn_status memory_write_at(void *self, uint64_t offset, const void *b
 void fixture_build(struct fixture_file *ret_file, struct segment_facts *facts, const int64_t *keys,
                    const float *rows)
 {
+    fixture_build_indexed(ret_file, facts, (struct writer_index){.row_bits = 32}, keys, rows);
+}
+
+void fixture_build_indexed(struct fixture_file *ret_file, struct segment_facts *facts,
+                           struct writer_index index, const int64_t *keys, const float *rows)
+{
     struct writer *writer = NULL;
     struct writer_sink sink = {.write_at = memory_write_at, .self = ret_file};
     int64_t *numbers = calloc(facts->rows_count + 1, sizeof *numbers);
@@ -139,7 +144,7 @@ void fixture_build(struct fixture_file *ret_file, struct segment_facts *facts, c
     for (uint64_t i = 0; i < facts->rows_count; i++)
         numbers[i] = (int64_t)i;
     *ret_file = (struct fixture_file){0};
-    CHECK(writer_open(facts, sink, &writer, NULL) == QN_STATUS_OK);
+    CHECK(writer_open_indexed(facts, index, sink, &writer, NULL) == QN_STATUS_OK);
     CHECK(writer_append(writer, keys != NULL ? keys : numbers, rows, facts->rows_count, NULL) ==
           QN_STATUS_OK);
     CHECK(writer_finish(writer, facts, NULL) == QN_STATUS_OK);

@@ -7,6 +7,7 @@
 #include "base/prng.h"
 #include "segstore/format.h"
 #include "segstore/loader.h"
+#include "segstore/writer.h"
 
 /* A .qseg file in memory, by the name "memory.qseg". */
 struct fixture_file {
@@ -34,7 +35,10 @@ struct segment_facts fixture_facts(uint64_t rows_count, uint32_t dim, enum qn_me
 /* Writes the file; completes facts. keys may be NULL: row numbers. */
 void fixture_build(struct fixture_file *ret_file, struct segment_facts *facts, const int64_t *keys,
                    const float *rows);
-/* The same with rows of its own. */
+/* The same for a segment with an index. */
+void fixture_build_indexed(struct fixture_file *ret_file, struct segment_facts *facts,
+                           struct writer_index index, const int64_t *keys, const float *rows);
+/* The same with rows of its own, and without an index. */
 void fixture_build_random(struct fixture_file *ret_file, struct segment_facts *facts,
                           uint64_t seed);
 void fixture_file_free(struct fixture_file *file);

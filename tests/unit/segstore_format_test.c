@@ -56,7 +56,7 @@ static void encode_and_decode_are_inverse(void **state)
     (void)state;
     header.facts.segment_id = INT64_MIN;
     header.compatible_flags = 0x80000001;
-    format_layout(&header, 0);
+    format_layout(&header, 0, 32);
     header.sections[0].checksum = 1;
     header.sections[1].checksum = UINT64_MAX;
     header.facts.content_hash = format_content_hash(&header);

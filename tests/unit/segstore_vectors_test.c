@@ -167,18 +167,6 @@ static void fortran_order_is_refused(void **state)
     assert_string_equal(error.text, "npy in Fortran order");
 }
 
-static void halves_are_exact(void **state)
-{
-    (void)state;
-    assert_true(vectors_half_to_float(0x3555) == 0x1.554p-2f);
-    assert_true(vectors_half_to_float(0x0400) == 0x1p-14f);
-    assert_true(vectors_half_to_float(0x03ff) == 1023 * 0x1p-24f);
-    assert_true(vectors_half_to_float(0x7bff) == 65504);
-    assert_true(signbit(vectors_half_to_float(0x8000)));
-    assert_true(vectors_half_to_float(0xfc00) == -INFINITY);
-    assert_true(isnan(vectors_half_to_float(0x7e00)));
-}
-
 static void a_long_file_is_read_in_parts(void **state)
 {
     enum { ROWS = 3000, DIM = 301 };
@@ -204,7 +192,6 @@ int main(void)
         cmocka_unit_test(every_kind_is_read),
         cmocka_unit_test(bad_files_are_refused_with_the_reason),
         cmocka_unit_test(fortran_order_is_refused),
-        cmocka_unit_test(halves_are_exact),
         cmocka_unit_test(a_long_file_is_read_in_parts),
     };
 
