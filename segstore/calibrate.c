@@ -22,13 +22,15 @@ enum {
     BATCH = 60,             /* queries of a thread's turn */
     STEPS_MAX = INDEX_CALIBRATIONS_MAX / 3,
     REFINE_TRIES = 5,
+    STALLS_MAX = 3, /* steps that find nothing more: more of them will not, either */
     HITS_ENOUGH = 20000,
     GRAPH_NEW_CODES = 18, /* of the links of a row, those that were not met before */
     LINE_BYTES = 64,
 };
 
 static const uint32_t ks[] = {1, 10, 100};
-static const float recall_enough = 0.9995F, refine_loss = 0.001F;
+static const float recall_least = 0.8F, recall_enough = 0.9995F, recall_stall = 0.0003F,
+                   refine_loss = 0.001F;
 
 struct calibrating {
     const struct calibrate_options *options;
@@ -228,13 +230,18 @@ static struct index_calibration climb(struct calibrating *calibrating, struct in
 static void measure_graph(struct calibrating *calibrating, uint32_t k, struct index *index)
 {
     struct index_calibration at = {.k = k, .effort = (3 * k + 3) / 4, .refine = k};
+    int step = 0, stalls = 0;
 
     at.recall = run(calibrating, k, at.effort, at.refine);
-    for (int step = 0; step < STEPS_MAX; step++) {
-        add(index, at);
+    while (step < STEPS_MAX && stalls < STALLS_MAX) {
+        step += at.recall >= recall_least;
+        if (at.recall >= recall_least)
+            add(index, at);
         if (at.recall >= recall_enough)
             return;
+        const float before = at.recall;
         at = climb(calibrating, at);
+        stalls = at.recall < before + recall_stall ? stalls + 1 : 0;
     }
 }
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Two things are measured. How many dimensions the rows really have, by how the distances to
- * neighbours grow (the maximum likelihood estimate of Levina and Bickel, NIPS 2004): a graph needs
- * few steps where that is low, lists need no steps and win where it is high. And how far down the
- * order by codes the true neighbours are, for codes along more or fewer directions: short codes are
- * compared faster, but more rows must then be looked at themselves. */
+ * Some rows stand for queries, and their true neighbours are found. Then two things are measured.
+ * How many dimensions the rows really have, by how the distances to neighbours grow (the maximum
+ * likelihood estimate of Levina and Bickel, NIPS 2004): a graph needs few steps where that is low,
+ * lists need no steps and win where it is high. And how far down the order by codes the nearest
+ * are, for codes along more or fewer directions: short codes are compared faster, but more rows
+ * must then be looked at themselves.
+ */
 #include "segstore/choose.h"
 
 #include "base/check.h"
 #include "base/error.h"
-#include "segstore/format.h"
 #include "segstore/graph_space.h"
 #include "segstore/kernels/kernels.h"
-#include "segstore/rows.h"
 #include "segstore/search.h"
 #include <math.h>
 #include <stdlib.h>
@@ -20,9 +20,10 @@
 enum {
     FLAT_ROWS = 2000,      /* too few to calibrate an index on */
     FLAT_VALUES = 1 << 18, /* rows x dim that are scanned in the time that an index takes */
-    SAMPLE_QUERIES = 96,
-    NEIGHBOURS = 100,     /* of a query, in the sample */
-    TOLD = 10,            /* of them that codes must not lose */
+    QUERIES = 96,
+    NEIGHBOURS = 1000,    /* of a query: no other row's code may come near */
+    NEAR = 100,           /* of them that tell of the dimensions, .. */
+    TOLD = 10,            /* .. and that codes must not lose */
     DIRECTIONS_MAX = 255, /* more are never worth their projection */
 
     /* What a search costs, in cache lines: compared codes, rows, a query's projection. */
@@ -39,94 +40,91 @@ static const double intrinsic_middle = 22, intrinsic_per_recall = 100, recall_mi
 
 struct sample {
     const struct choose_input *input;
-    size_t rows_count, queries_count;
-    float *rows;    /* rows_count x dim */
-    float *blocks;  /* the same */
-    float *queries; /* queries_count x dim: none of them is among the rows */
-    int64_t *keys;  /* rows_count: 0, 1, ... */
-    struct topk topks[SAMPLE_QUERIES];
+    uint64_t queries[QUERIES]; /* numbers of rows */
+    size_t queries_count;
+    int64_t *keys; /* of all rows: 0, 1, ... */
+    struct topk topks[QUERIES];
     unsigned char *storage; /* of topks */
+    float *vectors;         /* of the queries */
+    void *tiles, *scratch;  /* of a search */
 };
 
-static enum qn_status out_of_memory(struct qn_error *error)
+static const float *row_at(const struct sample *sample, uint64_t row)
 {
-    return error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
+    return sample->input->rows + row * sample->input->dim;
+}
+
+static struct segment segment_of(const struct sample *sample)
+{
+    const struct choose_input *input = sample->input;
+
+    return (struct segment){
+        .facts = {.metric = input->metric, .dim = input->dim, .rows_count = input->rows_count},
+        .primary_keys = sample->keys,
+        .rows = input->rows};
 }
 
 static void sample_free(struct sample *sample)
 {
-    free(sample->rows);
-    free(sample->blocks);
-    free(sample->queries);
     free(sample->keys);
     free(sample->storage);
+    free(sample->vectors);
+    free(sample->tiles);
+    free(sample->scratch);
 }
 
-/* Every so many-th row is a query instead. */
-static enum qn_status sample_take(const struct choose_input *input, struct sample *sample,
-                                  struct qn_error *error)
+static bool sample_init(struct sample *sample, const struct choose_input *input)
 {
-    const size_t dim = input->dim, wanted = input->sample_count;
-    const size_t per_query = wanted / SAMPLE_QUERIES + 1;
+    const uint64_t rows_count = input->rows_count;
+    const struct search_options options = {.k = NEIGHBOURS};
 
-    *sample = (struct sample){.input = input};
-    sample->rows = malloc(wanted * dim * sizeof(float));
-    sample->blocks = calloc(format_blocks(wanted) * LIMIT_BLOCK_ROWS, dim * sizeof(float));
-    sample->queries = malloc(SAMPLE_QUERIES * dim * sizeof(float));
-    sample->keys = calloc(wanted, sizeof *sample->keys);
-    sample->storage = malloc(SAMPLE_QUERIES * topk_bytes(NEIGHBOURS));
-    if (sample->rows == NULL || sample->blocks == NULL || sample->queries == NULL ||
-        sample->keys == NULL || sample->storage == NULL)
-        return out_of_memory(error);
-    for (size_t i = 0; i < wanted; i++) {
-        const float *row = input->sample + i * dim;
-        if (i % per_query == per_query - 1) {
-            memcpy(sample->queries + sample->queries_count++ * dim, row, dim * sizeof(float));
-            continue;
-        }
-        const size_t at = sample->rows_count++;
-        memcpy(sample->rows + at * dim, row, dim * sizeof(float));
-        rows_to_block(row, (uint32_t)dim, at % LIMIT_BLOCK_ROWS,
-                      sample->blocks + at / LIMIT_BLOCK_ROWS * LIMIT_BLOCK_ROWS * dim);
-        sample->keys[at] = (int64_t)at;
-    }
-    return QN_STATUS_OK;
+    *sample = (struct sample){.input = input,
+                              .queries_count = rows_count < QUERIES ? rows_count : QUERIES};
+    const struct segment segment = segment_of(sample);
+    const uint32_t nq = (uint32_t)sample->queries_count;
+    sample->keys = calloc(rows_count, sizeof *sample->keys);
+    sample->storage = malloc(nq * topk_bytes(NEIGHBOURS));
+    sample->vectors = malloc((size_t)nq * input->dim * sizeof(float));
+    sample->tiles = malloc(search_queries_bytes(input->dim, nq) + 1);
+    sample->scratch = aligned_alloc(
+        SECTION_ALIGNMENT,
+        section_round_up(search_scratch_bytes(&segment, &options, nq) + 1, SECTION_ALIGNMENT));
+    return sample->keys != NULL && sample->storage != NULL && sample->vectors != NULL &&
+           sample->tiles != NULL && sample->scratch != NULL;
 }
 
-/* The true neighbours of the queries in the sample, nearest first. */
-static enum qn_status find_neighbours(struct sample *sample, struct qn_error *error)
+/* The nearest first; the query's own row is one of them. */
+static void find_neighbours(struct sample *sample)
 {
     const struct choose_input *input = sample->input;
-    const struct search_options options = {.k = NEIGHBOURS};
-    const struct segment segment = {
-        .facts = {.metric = input->metric, .dim = input->dim, .rows_count = sample->rows_count},
-        .primary_keys = sample->keys,
-        .blocks = sample->blocks};
+    const struct search_options options = {.k = NEIGHBOURS, .scratch = sample->scratch};
     struct search_queries queries;
-    void *tiles = malloc(search_queries_bytes(input->dim, (uint32_t)sample->queries_count) + 1);
 
-    if (tiles == NULL)
-        return out_of_memory(error);
-    for (size_t i = 0; i < sample->queries_count; i++)
+    for (uint64_t i = 0; i < input->rows_count; i++)
+        sample->keys[i] = (int64_t)i;
+    for (size_t i = 0; i < sample->queries_count; i++) {
+        sample->queries[i] = i * input->rows_count / sample->queries_count;
+        memcpy(sample->vectors + i * input->dim, row_at(sample, sample->queries[i]),
+               input->dim * sizeof(float));
         topk_init(&sample->topks[i], input->metric, NEIGHBOURS,
                   sample->storage + i * topk_bytes(NEIGHBOURS));
-    search_queries_init(&queries, input->dim, (uint32_t)sample->queries_count, sample->queries,
-                        tiles);
+    }
+    search_queries_init(&queries, input->dim, (uint32_t)sample->queries_count, sample->vectors,
+                        sample->tiles);
+    const struct segment segment = segment_of(sample);
     CHECK(search_segment(&segment, &queries, &options, sample->topks) == QN_STATUS_OK);
     for (size_t i = 0; i < sample->queries_count; i++)
         topk_sort(&sample->topks[i]);
-    free(tiles);
-    return QN_STATUS_OK;
 }
 
 static double distance_between(const struct sample *sample, size_t query, int64_t row)
 {
-    const uint32_t dim = sample->input->dim;
+    const float *from = row_at(sample, sample->queries[query]);
+    const float *to = row_at(sample, (uint64_t)row);
     double square = 0;
 
-    for (uint32_t d = 0; d < dim; d++) {
-        double difference =
-            (double)sample->queries[query * dim + d] - (double)sample->rows[(size_t)row * dim + d];
+    for (uint32_t d = 0; d < sample->input->dim; d++) {
+        double difference = (double)from[d] - (double)to[d];
         square += difference * difference;
     }
     return sqrt(square);
@@ -142,16 +140,16 @@ static int compare_doubles(const void *a, const void *b)
 /* The median of the queries' estimates; 0 if all rows are the same. */
 static double intrinsic_dim(const struct sample *sample)
 {
-    double estimates[SAMPLE_QUERIES];
+    double estimates[QUERIES];
     size_t count = 0;
 
     for (size_t i = 0; i < sample->queries_count; i++) {
         const struct topk *topk = &sample->topks[i];
         double farthest = 0, sum = 0;
-        for (uint32_t j = 0; j < topk->count; j++)
+        for (uint32_t j = 0; j < topk->count && j < NEAR; j++)
             farthest = fmax(farthest, distance_between(sample, i, topk->hits[j].primary_key));
         uint32_t used = 0;
-        for (uint32_t j = 0; j < topk->count; j++) {
+        for (uint32_t j = 0; j < topk->count && j < NEAR; j++) {
             double distance = distance_between(sample, i, topk->hits[j].primary_key);
             if (distance > farthest * 1e-6 && distance < farthest) {
                 sum += log(farthest / distance);
@@ -165,27 +163,12 @@ static double intrinsic_dim(const struct sample *sample)
     return count > 0 ? estimates[count / 2] : 0;
 }
 
-/* Of one query: how many rows the codes put before each of its true neighbours. */
-static void rank_neighbours(const struct sample *sample, size_t query, const uint32_t *distances,
-                            double *ret_ranks, size_t *ranks_count)
-{
-    const struct topk *topk = &sample->topks[query];
-
-    for (uint32_t j = 0; j < topk->count && j < TOLD; j++) {
-        uint32_t own = distances[topk->hits[j].primary_key], before = 0;
-        for (size_t row = 0; row < sample->rows_count; row++)
-            before += distances[row] < own;
-        ret_ranks[(*ranks_count)++] = before;
-    }
-}
-
 struct trial {
     const struct sample *sample;
     struct graph_section graph;
     struct graph_space space;
-    uint8_t *codes; /* rows, then a query */
+    uint8_t *codes; /* of a query's neighbours, then of the query */
     float *values;
-    uint32_t *numbers, *distances; /* rows_count */
 };
 
 static void encode(const struct trial *trial, uint64_t at)
@@ -193,35 +176,53 @@ static void encode(const struct trial *trial, uint64_t at)
     graph_space_encode(&trial->graph, trial->values, trial->codes + at * trial->graph.code_dims);
 }
 
-/* How many of the nearest codes hold the share of the true neighbours that is wanted. */
-static double rows_to_look_at(const struct trial *trial)
+/* Of one query: how many of its neighbours the codes put before each of the nearest. The query
+ * itself is among them, and always first. */
+static size_t rank_neighbours(const struct trial *trial, size_t query, double *ret_ranks)
 {
     const struct sample *sample = trial->sample;
-    const uint32_t dim = sample->input->dim;
-    const double share = (1 + (double)sample->input->recall) / 2;
-    double ranks[SAMPLE_QUERIES * TOLD];
-    size_t ranks_count = 0;
+    const struct topk *topk = &sample->topks[query];
+    uint32_t numbers[NEIGHBOURS], distances[NEIGHBOURS], told = 0;
 
-    for (size_t i = 0; i < sample->rows_count; i++) {
-        graph_space_row(&trial->space, sample->rows + i * dim, trial->values);
-        encode(trial, i);
-        trial->numbers[i] = (uint32_t)i;
+    for (uint32_t j = 0; j < topk->count; j++) {
+        numbers[j] = j;
+        graph_space_row(&trial->space, row_at(sample, (uint64_t)topk->hits[j].primary_key),
+                        trial->values);
+        encode(trial, j);
     }
-    for (size_t i = 0; i < sample->queries_count; i++) {
-        graph_space_query(&trial->graph, sample->queries + i * dim, trial->values);
-        encode(trial, sample->rows_count);
-        kernels_current()->points(&(struct kernel_points){
-            .codes = trial->codes,
-            .query = trial->codes + sample->rows_count * trial->graph.code_dims,
-            .dims = trial->graph.code_dims,
-            .rows = trial->numbers,
-            .rows_count = sample->rows_count,
-            .ret_distances = trial->distances,
-        });
-        rank_neighbours(sample, i, trial->distances, ranks, &ranks_count);
+    graph_space_query(&trial->graph, row_at(sample, sample->queries[query]), trial->values);
+    encode(trial, NEIGHBOURS);
+    kernels_current()->points(&(struct kernel_points){
+        .codes = trial->codes,
+        .query = trial->codes + (size_t)NEIGHBOURS * trial->graph.code_dims,
+        .dims = trial->graph.code_dims,
+        .rows = numbers,
+        .rows_count = topk->count,
+        .ret_distances = distances,
+    });
+    for (uint32_t j = 0; j < topk->count && told < TOLD; j++) {
+        uint32_t before = 0;
+        if ((uint64_t)topk->hits[j].primary_key == sample->queries[query])
+            continue;
+        for (uint32_t other = 0; other < topk->count; other++)
+            before += distances[other] < distances[j] &&
+                      (uint64_t)topk->hits[other].primary_key != sample->queries[query];
+        ret_ranks[told++] = before;
     }
-    qsort(ranks, ranks_count, sizeof *ranks, compare_doubles);
-    return ranks_count > 0 ? 1 + ranks[(size_t)(share * (double)(ranks_count - 1))] : 1;
+    return told;
+}
+
+/* How many of the nearest codes hold the share of the nearest rows that is wanted. */
+static double rows_to_look_at(const struct trial *trial)
+{
+    const double share = (1 + (double)trial->sample->input->recall) / 2;
+    double ranks[QUERIES * TOLD];
+    size_t count = 0;
+
+    for (size_t i = 0; i < trial->sample->queries_count; i++)
+        count += rank_neighbours(trial, i, ranks + count);
+    qsort(ranks, count, sizeof *ranks, compare_doubles);
+    return count > 0 ? 1 + ranks[(size_t)(share * (double)(count - 1))] : 1;
 }
 
 static double cost_of(const struct trial *trial)
@@ -239,36 +240,32 @@ static enum qn_status try_projected(const struct sample *sample, uint32_t projec
                                     double *ret_cost, struct qn_error *error)
 {
     const struct choose_input *input = sample->input;
-    const struct graph_shape shape = {.rows_count = sample->rows_count + 1,
+    const struct graph_shape shape = {.rows_count = NEIGHBOURS + 1,
                                       .dim = input->dim,
                                       .metric = input->metric,
                                       .projected = projected};
-    const struct graph_space_training training = {.rows = sample->rows,
-                                                  .rows_count = sample->rows_count,
+    const struct graph_space_training training = {.rows = input->rows,
+                                                  .rows_count = input->rows_count,
                                                   .threads = input->threads,
                                                   .seed = input->seed};
     const uint64_t bytes = graph_section_bytes(&shape);
     void *memory = aligned_alloc(SECTION_ALIGNMENT, bytes);
-    struct trial trial = {.sample = sample,
-                          .numbers = calloc(sample->rows_count, sizeof(uint32_t)),
-                          .distances = calloc(sample->rows_count, sizeof(uint32_t))};
-    enum qn_status status = out_of_memory(error);
+    struct trial trial = {.sample = sample};
 
-    if (memory != NULL && trial.numbers != NULL && trial.distances != NULL) {
-        memset(memory, 0, bytes);
-        graph_section_lay(&shape, memory, &trial.graph);
-        trial.codes = (uint8_t *)(uintptr_t)trial.graph.codes;
-        trial.values = calloc(graph_space_floats(&trial.graph), sizeof(float));
-        if (trial.values != NULL)
-            status = graph_space_train(&training, &trial.graph, &trial.space, error);
-        if (status == QN_STATUS_OK) {
-            *ret_cost = cost_of(&trial);
-            graph_space_done(&trial.space);
-        }
+    if (memory == NULL)
+        return error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
+    memset(memory, 0, bytes);
+    graph_section_lay(&shape, memory, &trial.graph);
+    trial.codes = (uint8_t *)(uintptr_t)trial.graph.codes;
+    trial.values = calloc(graph_space_floats(&trial.graph), sizeof(float));
+    enum qn_status status = trial.values == NULL
+                                ? error_set(error, QN_STATUS_NO_MEMORY, "out of memory")
+                                : graph_space_train(&training, &trial.graph, &trial.space, error);
+    if (status == QN_STATUS_OK) {
+        *ret_cost = cost_of(&trial);
+        graph_space_done(&trial.space);
     }
     free(trial.values);
-    free(trial.numbers);
-    free(trial.distances);
     free(memory);
     return status;
 }
@@ -309,19 +306,21 @@ enum qn_status choose_index(const struct choose_input *input, enum index_kind ki
 {
     const double most =
         intrinsic_middle + intrinsic_per_recall * (recall_middle - (double)input->recall);
+    enum qn_status status = QN_STATUS_OK;
     struct sample sample;
-    enum qn_status status = sample_take(input, &sample, error);
 
-    if (status == QN_STATUS_OK)
-        status = find_neighbours(&sample, error);
-    if (status == QN_STATUS_OK) {
-        const double dims = intrinsic_dim(&sample);
-        *ret_choice =
-            (struct choice){.kind = dims < most ? INDEX_GRAPH : INDEX_IVF, .intrinsic_dim = dims};
-        if (kind != INDEX_NONE)
-            ret_choice->kind = kind;
+    *ret_choice = (struct choice){.kind = kind};
+    if (choose_is_flat(input->rows_count, input->dim))
+        return QN_STATUS_OK;
+    if (!sample_init(&sample, input)) {
+        sample_free(&sample);
+        return error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
     }
-    if (status == QN_STATUS_OK && ret_choice->kind == INDEX_GRAPH)
+    find_neighbours(&sample);
+    ret_choice->intrinsic_dim = intrinsic_dim(&sample);
+    if (kind == INDEX_NONE)
+        ret_choice->kind = ret_choice->intrinsic_dim < most ? INDEX_GRAPH : INDEX_IVF;
+    if (ret_choice->kind == INDEX_GRAPH)
         status = try_all(&sample, ret_choice, error);
     sample_free(&sample);
     return status;

@@ -13,6 +13,8 @@ enum {
     GRAPH_EF_CONSTRUCTION_MAX = 1024,
 };
 
+#define GRAPH_PROJECTED_OPEN UINT32_MAX /* index_build.h chooses by the rows */
+
 struct graph_options {
     uint32_t degree;          /* 0: GRAPH_DEGREE */
     uint32_t ef_construction; /* 0: GRAPH_EF_CONSTRUCTION */

@@ -200,16 +200,41 @@ static enum qn_status build_graph(struct building *building, struct section_buil
     return status;
 }
 
-enum qn_status index_build(const struct index_options *options, struct index_input *input,
-                           struct section_built *ret_built, struct qn_error *error)
+/* What the options leave open. */
+static enum qn_status settle(const struct index_options *options, const struct index_input *input,
+                             struct choice *ret_choice, struct qn_error *error)
 {
-    struct building building = {.options = options, .input = input};
-    enum qn_status status = take_queries(&building, error);
+    const struct choose_input asked = {.metric = input->facts.metric,
+                                       .dim = input->facts.dim,
+                                       .rows = input->rows,
+                                       .rows_count = input->facts.rows_count,
+                                       .recall = options->recall,
+                                       .seed = options->seed,
+                                       .threads = options->threads};
+
+    *ret_choice = (struct choice){.kind = options->kind, .projected = options->graph.projected};
+    if (options->kind == INDEX_IVF ||
+        (options->kind == INDEX_GRAPH && options->graph.projected != GRAPH_PROJECTED_OPEN))
+        return QN_STATUS_OK;
+    progress_tell(&options->progress, "choose", 0, 1);
+    return choose_index(&asked, options->kind, ret_choice, error);
+}
+
+enum qn_status index_build(const struct index_options *options, struct index_input *input,
+                           struct section_built *ret_built, struct choice *ret_choice,
+                           struct qn_error *error)
+{
+    struct index_options settled = *options;
+    struct building building = {.options = &settled, .input = input};
+    enum qn_status status = settle(options, input, ret_choice, error);
 
     *ret_built = (struct section_built){.order = NULL};
+    settled.kind = ret_choice->kind;
+    settled.graph.projected = ret_choice->projected;
     if (status == QN_STATUS_OK)
-        status =
-            (options->kind == INDEX_IVF ? build_ivf : build_graph)(&building, ret_built, error);
+        status = take_queries(&building, error);
+    if (status == QN_STATUS_OK)
+        status = (settled.kind == INDEX_IVF ? build_ivf : build_graph)(&building, ret_built, error);
     progress_tell(&options->progress, "calibrate", 1, 1);
     free(building.queries.queries);
     free(building.own_keys);

@@ -3,12 +3,14 @@
 #ifndef SEGSTORE_INDEX_BUILD_H
 #define SEGSTORE_INDEX_BUILD_H
 
+#include "segstore/choose.h"
 #include "segstore/graph_build.h"
 #include "segstore/index.h"
 #include "segstore/ivf_build.h"
 
 struct index_options {
-    enum index_kind kind; /* INDEX_IVF or INDEX_GRAPH */
+    enum index_kind kind; /* INDEX_NONE: what suits the rows (not if choose_is_flat) */
+    float recall;         /* that searches will want, if something is chosen */
     struct ivf_options ivf;
     struct graph_options graph;
     struct progress progress;
@@ -24,8 +26,9 @@ struct index_input {
 };
 
 /* Puts rows and keys into the order of the index; ret_built->order is that order. Free with
- * section_built_done. */
+ * section_built_done. ret_choice: what was built. */
 enum qn_status index_build(const struct index_options *options, struct index_input *input,
-                           struct section_built *ret_built, struct qn_error *error);
+                           struct section_built *ret_built, struct choice *ret_choice,
+                           struct qn_error *error);
 
 #endif

@@ -20,8 +20,6 @@
 
 enum { BATCH_BYTES = 1 << 20 };
 
-#define PROJECTED_OPEN UINT64_MAX
-
 struct build {
     const char *input, *metric_name, *index, *out, *out_dir, *name;
     enum qn_metric metric;
@@ -81,6 +79,7 @@ static struct qseg_index index_of(struct build *build, const struct part *part)
 {
     return (struct qseg_index){
         .options = {.kind = kind_of(build->index),
+                    .recall = (float)build->recall,
                     .ivf = {.nlist = (uint32_t)build->nlist,
                             .code_bits = (uint32_t)build->code_bits},
                     .graph = {.degree = (uint32_t)build->degree,
@@ -96,19 +95,11 @@ static struct qseg_index index_of(struct build *build, const struct part *part)
         .row_bits = (uint32_t)build->row_bits};
 }
 
-/* What is left open by the options is chosen by the rows. */
-static enum qn_status settle_index(const struct build *build, struct part *part,
-                                   struct qseg_index *index, struct qn_error *error)
+static bool is_flat(const struct build *build, const struct segment_facts *facts)
 {
-    const bool is_open = strcmp(build->index, "auto") == 0 ||
-                         (index->options.kind == INDEX_GRAPH && build->projected == PROJECTED_OPEN);
-
-    if (part->facts.rows_count == 0 || !is_open) {
-        part->choice.kind = part->facts.rows_count == 0 ? INDEX_NONE : index->options.kind;
-        return QN_STATUS_OK;
-    }
-    index->options.graph.projected = 0;
-    return qseg_index_choose(index, &part->facts, build->recall, &part->choice, error);
+    if (facts->rows_count == 0 || strcmp(build->index, "flat") == 0)
+        return true;
+    return strcmp(build->index, "auto") == 0 && choose_is_flat(facts->rows_count, facts->dim);
 }
 
 static enum qn_status build_flat(struct build *build, struct part *part, struct writer_file *file,
@@ -130,16 +121,15 @@ static enum qn_status build_flat(struct build *build, struct part *part, struct 
 /* Writes the file of one part; part->facts is complete after it. */
 static enum qn_status build_part(struct build *build, struct part *part, struct qn_error *error)
 {
-    struct qseg_index index = index_of(build, part);
+    const struct qseg_index index = index_of(build, part);
     struct writer_file *file = NULL;
-    enum qn_status status = settle_index(build, part, &index, error);
+    enum qn_status status = writer_file_open(part->path, &file, error);
 
-    if (status == QN_STATUS_OK)
-        status = writer_file_open(part->path, &file, error);
-    if (status == QN_STATUS_OK && part->choice.kind == INDEX_NONE)
+    if (status == QN_STATUS_OK && is_flat(build, &part->facts))
         status = build_flat(build, part, file, error);
     else if (status == QN_STATUS_OK)
-        status = qseg_index_build(&index, &part->facts, writer_file_sink(file), error);
+        status =
+            qseg_index_build(&index, &part->facts, writer_file_sink(file), &part->choice, error);
     if (status == QN_STATUS_OK)
         status = writer_file_commit(file, error);
     writer_file_free(file);
@@ -303,7 +293,7 @@ static int check_usage(struct build *build, size_t files_count)
         return qseg_usage(verb, "--degree: 2 to %d", GRAPH_DEGREE_MAX);
     if (build->ef_construction < 1 || build->ef_construction > GRAPH_EF_CONSTRUCTION_MAX)
         return qseg_usage(verb, "--ef-construction: 1 to %d", GRAPH_EF_CONSTRUCTION_MAX);
-    if (build->projected != PROJECTED_OPEN && build->projected > PRINCIPAL_MAX)
+    if (build->projected != GRAPH_PROJECTED_OPEN && build->projected > PRINCIPAL_MAX)
         return qseg_usage(verb, "--projected: at most %d", PRINCIPAL_MAX);
     if (strcmp(build->index, "flat") != 0 && strcmp(build->index, "auto") != 0 &&
         kind_of(build->index) == INDEX_NONE)
@@ -321,7 +311,7 @@ int qseg_build(int argc, char **argv)
                           .row_bits = 32,
                           .degree = GRAPH_DEGREE,
                           .ef_construction = GRAPH_EF_CONSTRUCTION,
-                          .projected = PROJECTED_OPEN,
+                          .projected = GRAPH_PROJECTED_OPEN,
                           .recall = 0.95};
     const struct qseg_option options[] = {
         {"--input", QSEG_TEXT, &build.input,

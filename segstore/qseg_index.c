@@ -75,38 +75,6 @@ static enum qn_status read_rows(struct building *building, struct qn_error *erro
     return QN_STATUS_OK;
 }
 
-enum qn_status qseg_index_choose(struct qseg_index *index, const struct segment_facts *facts,
-                                 double recall, struct choice *ret_choice, struct qn_error *error)
-{
-    const uint64_t rows_count = facts->rows_count;
-    const size_t count = rows_count < CHOOSE_ROWS ? (size_t)rows_count : CHOOSE_ROWS;
-    enum qn_status status = QN_STATUS_OK;
-
-    *ret_choice = (struct choice){.kind = index->options.kind};
-    if (choose_is_flat(rows_count, facts->dim))
-        return QN_STATUS_OK;
-    float *sample = malloc(count * facts->dim * sizeof *sample);
-    if (sample == NULL)
-        return error_set(error, QN_STATUS_NO_MEMORY, "%s: out of memory", index->input);
-    for (size_t i = 0; i < count && status == QN_STATUS_OK; i++)
-        status = read_prepared(index, facts, index->first_row + i * rows_count / count, 1,
-                               sample + i * facts->dim, error);
-    const struct choose_input input = {.metric = facts->metric,
-                                       .dim = facts->dim,
-                                       .rows_count = rows_count,
-                                       .sample = sample,
-                                       .sample_count = count,
-                                       .recall = (float)recall,
-                                       .seed = index->options.seed,
-                                       .threads = index->options.threads};
-    if (status == QN_STATUS_OK)
-        status = choose_index(&input, index->options.kind, ret_choice, error);
-    free(sample);
-    index->options.kind = ret_choice->kind;
-    index->options.graph.projected = ret_choice->projected;
-    return status;
-}
-
 static enum qn_status write_rows(struct building *building, struct writer_sink sink,
                                  struct qn_error *error)
 {
@@ -126,7 +94,8 @@ static enum qn_status write_rows(struct building *building, struct writer_sink s
 }
 
 enum qn_status qseg_index_build(const struct qseg_index *index, struct segment_facts *facts,
-                                struct writer_sink sink, struct qn_error *error)
+                                struct writer_sink sink, struct choice *ret_choice,
+                                struct qn_error *error)
 {
     struct building building = {
         .index = index,
@@ -140,7 +109,7 @@ enum qn_status qseg_index_build(const struct qseg_index *index, struct segment_f
                                 : read_rows(&building, error);
 
     if (status == QN_STATUS_OK)
-        status = index_build(&index->options, &building.input, &building.built, error);
+        status = index_build(&index->options, &building.input, &building.built, ret_choice, error);
     if (status == QN_STATUS_OK)
         status = write_rows(&building, sink, error);
     section_built_done(&building.built);

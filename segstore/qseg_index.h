@@ -3,7 +3,6 @@
 #ifndef SEGSTORE_QSEG_INDEX_H
 #define SEGSTORE_QSEG_INDEX_H
 
-#include "segstore/choose.h"
 #include "segstore/index_build.h"
 #include "segstore/qseg.h"
 #include "segstore/vectors.h"
@@ -18,12 +17,9 @@ struct qseg_index {
     uint32_t row_bits; /* 32; 16: rows are rounded to halves, and then the index is built */
 };
 
-/* What suits the rows: sets options.kind, and what a graph's codes tell of. Needs options.kind:
- * INDEX_NONE if any will do; may stay so. recall: that searches will want. */
-enum qn_status qseg_index_choose(struct qseg_index *index, const struct segment_facts *facts,
-                                 double recall, struct choice *ret_choice, struct qn_error *error);
 /* facts: rows_count > 0, dim, metric, ids; complete afterwards. */
 enum qn_status qseg_index_build(const struct qseg_index *index, struct segment_facts *facts,
-                                struct writer_sink sink, struct qn_error *error);
+                                struct writer_sink sink, struct choice *ret_choice,
+                                struct qn_error *error);
 
 #endif

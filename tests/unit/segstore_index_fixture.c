@@ -57,8 +57,9 @@ struct pair pair_make(const struct segment_facts *facts, float *rows, uint32_t n
                       pair.blocks + i / LIMIT_BLOCK_ROWS * LIMIT_BLOCK_ROWS * dim);
     }
     memcpy(pair.ordered, rows, rows_count * dim * sizeof(float));
+    struct choice choice;
     struct index_input input = {.facts = *facts, .rows = pair.ordered, .keys = pair.ordered_keys};
-    assert_int_equal(index_build(options, &input, &pair.built, &error), QN_STATUS_OK);
+    assert_int_equal(index_build(options, &input, &pair.built, &choice, &error), QN_STATUS_OK);
     for (uint64_t i = 0; i < rows_count; i++)
         assert_int_equal(pair.ordered_keys[i], pair.built.order[i] * INT64_C(3));
     pair.flat = (struct segment){.facts = *facts, .primary_keys = pair.keys, .blocks = pair.blocks};
