@@ -6,9 +6,11 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "segstore/graph_connect.h"
 #include "segstore/graph_links.h"
 #include "segstore/graph_space.h"
 #include "segstore/index.h"
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,7 +137,12 @@ enum qn_status graph_builder_add(struct graph_builder *builder, uint64_t rows_co
         builder->added += count;
     }
     parallel_for(builder->options.threads, rows_count, ROWS_STEP, thin_out, builder);
-    return result_of(builder, error);
+    enum qn_status status = result_of(builder, error);
+    if (status != QN_STATUS_OK)
+        return status;
+    struct graph_section added = builder->graph;
+    added.shape.rows_count = rows_count;
+    return graph_connect(&added, builder->links.links, builder->options.degree, error);
 }
 
 const struct graph_section *graph_builder_graph(const struct graph_builder *builder)
@@ -186,6 +193,22 @@ static enum qn_status prepare(struct graph_builder *builder, struct qn_error *er
     return result_of(builder, error);
 }
 
+static enum qn_status check_options(const struct graph_options *options, uint32_t dim,
+                                    struct qn_error *error)
+{
+    if (options->degree > GRAPH_DEGREE_MAX)
+        return error_set(error, QN_STATUS_INVALID, "degree %" PRIu32 ": at most %d",
+                         options->degree, GRAPH_DEGREE_MAX);
+    if (options->ef_construction > GRAPH_EF_CONSTRUCTION_MAX)
+        return error_set(error, QN_STATUS_INVALID, "%" PRIu32 " candidates: at most %d",
+                         options->ef_construction, GRAPH_EF_CONSTRUCTION_MAX);
+    if (options->projected > dim)
+        return error_set(error, QN_STATUS_INVALID,
+                         "%" PRIu32 " directions of %" PRIu32 " dimensions", options->projected,
+                         dim);
+    return QN_STATUS_OK;
+}
+
 enum qn_status graph_builder_new(const struct graph_options *options,
                                  const struct segment_facts *facts, const float *rows,
                                  struct graph_builder **ret_builder, struct qn_error *error)
@@ -200,7 +223,9 @@ enum qn_status graph_builder_new(const struct graph_options *options,
         options->ef_construction > 0 ? options->ef_construction : GRAPH_EF_CONSTRUCTION;
     builder->facts = *facts;
     builder->rows = rows;
-    enum qn_status status = prepare(builder, error);
+    enum qn_status status = check_options(&builder->options, facts->dim, error);
+    if (status == QN_STATUS_OK)
+        status = prepare(builder, error);
     if (status == QN_STATUS_OK)
         *ret_builder = builder;
     else
@@ -224,7 +249,6 @@ static void walk_breadth_first(struct graph_builder *builder, uint32_t *ret_orde
     for (uint64_t i = 0; i < rows_count; i++) {
         while (i == count) {
             if (ret_places[others] == UINT32_MAX) {
-                graph_links_adopt(&builder->links, (uint32_t)others);
                 ret_places[others] = (uint32_t)count;
                 ret_order[count++] = (uint32_t)others;
             }

@@ -27,7 +27,8 @@ struct graph_options {
 struct graph_builder;
 
 /* facts: metric, dim, rows_count (1 to 2^31). rows: prepared, in an order in which any part of them
- * stands for all; they stay until graph_builder_free. */
+ * stands for all; they stay until graph_builder_free. QN_STATUS_INVALID: a degree above
+ * GRAPH_DEGREE_MAX, more than 1024 candidates, or more directions than dim. */
 enum qn_status graph_builder_new(const struct graph_options *options,
                                  const struct segment_facts *facts, const float *rows,
                                  struct graph_builder **ret_builder, struct qn_error *error);

@@ -179,18 +179,3 @@ void graph_links_thin_out(struct graph_links *links, uint32_t row)
     if (graph_links_count(links, row) > links->degree)
         relink(links, row, &candidates);
 }
-
-void graph_links_adopt(struct graph_links *links, uint32_t row)
-{
-    const uint32_t count = graph_links_count(links, row);
-
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t other = links_of(links, row)[i];
-        const uint32_t others_count = graph_links_count(links, other);
-        if (others_count < links->degree || i + 1 == count) {
-            const uint32_t at = others_count < links->degree ? others_count : links->degree - 1;
-            put_link(&links_of(links, other)[at], row);
-            return;
-        }
-    }
-}

@@ -32,7 +32,5 @@ void graph_links_clear(struct graph_links *links, uint32_t row);
 void graph_links_join(struct graph_links *links, uint32_t row, struct graph_candidates *candidates);
 /* At most degree links, as a search reads them. */
 void graph_links_thin_out(struct graph_links *links, uint32_t row);
-/* For a row that cannot be reached: a link from one that it has a link to. */
-void graph_links_adopt(struct graph_links *links, uint32_t row);
 
 #endif

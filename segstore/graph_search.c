@@ -149,7 +149,11 @@ static enum qn_status search_exactly(struct searching *searching, const struct t
 
     options.scratch = searching->exact;
     search_queries_init(&query, scan->queries->dim, 1, query_of(searching, turn), NULL);
-    return flat_rows(&exact);
+    enum qn_status status = flat_rows(&exact);
+    if (status == QN_STATUS_OK &&
+        scan_must_stop(searching->scan, scan->segment->facts.rows_count * scan->queries->dim))
+        status = QN_STATUS_TIMEOUT;
+    return status;
 }
 
 static enum qn_status tell(struct searching *searching, struct turn *turn)

@@ -94,7 +94,7 @@ static enum qn_status read_shape(const uint8_t *header, uint64_t bytes,
 
     if (shape.degree < 1 || shape.degree > GRAPH_DEGREE_MAX || shape.projected > facts->dim ||
         shape.entries < 1 || shape.entries > GRAPH_ENTRIES_MAX ||
-        shape.entries > facts->rows_count || facts->rows_count > UINT32_MAX)
+        shape.entries > facts->rows_count || facts->rows_count > GRAPH_ROWS_MAX)
         return error_set(error, QN_STATUS_CORRUPT,
                          "section index: degree %" PRIu32 ", %" PRIu32 " directions, %" PRIu32
                          " entries, %" PRIu64 " rows",

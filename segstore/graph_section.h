@@ -16,6 +16,8 @@ enum {
     GRAPH_ENTRIES_MAX = 4096,
 };
 
+#define GRAPH_ROWS_MAX (UINT64_C(1) << 31) /* a walk has 31 bits for a row's number */
+
 /* Sizes and places of the arrays follow from it. */
 struct graph_shape {
     uint64_t rows_count;

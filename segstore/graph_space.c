@@ -5,6 +5,7 @@
 #include "base/prng.h"
 #include "segstore/kernels/kernels.h"
 #include "segstore/principal.h"
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,11 @@ void graph_space_of_tile(const struct graph_section *graph, const float *product
     clear_rest(graph, ret_space);
 }
 
+static float to_float(double value)
+{
+    return (float)fmax(fmin(value, (double)FLT_MAX), (double)-FLT_MAX);
+}
+
 static double square_of(const float *values, const float *from, uint32_t count)
 {
     double square = 0;
@@ -107,7 +113,7 @@ void graph_space_row(const struct graph_space *space, const float *vector, float
     else
         missing = square_of(vector, space->mean, graph->shape.dim) -
                   square_of(ret_values, space->own_mean, dims);
-    ret_values[dims] = missing > 0 ? (float)sqrt(missing) : 0;
+    ret_values[dims] = missing > 0 ? to_float(sqrt(missing)) : 0;
 }
 
 static inline uint8_t code_of(const struct graph_section *graph, uint32_t d, float value)
@@ -144,7 +150,8 @@ static void take_mean(const struct graph_space_training *training, struct graph_
     free(sums);
 }
 
-/* In the middle of what each dimension of the sample spans; the widest span. */
+/* In the middle of what each dimension of the sample spans; the step in which the widest of them
+ * has a code for each of its values. */
 static float set_centres(struct graph_section *graph, const float *sample, size_t count)
 {
     const size_t floats = graph_space_floats(graph);
@@ -152,13 +159,13 @@ static float set_centres(struct graph_section *graph, const float *sample, size_
     float widest = 0;
 
     for (uint32_t d = 0; d < graph_space_dims(&graph->shape); d++) {
-        float least = INFINITY, largest = -INFINITY;
-        for (size_t i = 0; i < count; i++) {
-            least = fminf(least, sample[i * floats + d]);
-            largest = fmaxf(largest, sample[i * floats + d]);
+        float least = FLT_MAX, largest = -FLT_MAX;
+        for (size_t i = 0; i < count; i++) { /* a product may have overflowed */
+            least = fminf(least, fmaxf(sample[i * floats + d], -FLT_MAX));
+            largest = fmaxf(largest, fminf(sample[i * floats + d], FLT_MAX));
         }
-        centres[d] = least + (largest - least) / 2;
-        widest = fmaxf(widest, largest - least);
+        centres[d] = least / 2 + largest / 2;
+        widest = fmaxf(widest, largest / RANGE_CODES - least / RANGE_CODES);
     }
     return widest;
 }
@@ -182,13 +189,13 @@ static double error_of_step(const struct graph_section *graph, const float *samp
 /* A smaller step is finer, but cuts off more: the one with the least error on the sample. */
 static void set_step(struct graph_section *graph, const float *sample, size_t count, float widest)
 {
-    float best = widest > 0 ? widest / RANGE_CODES : 1;
+    float best = 1;
     double best_error = INFINITY;
 
     for (int i = STEP_TRIES; i > 0 && widest > 0; i--) {
-        graph->step = widest / RANGE_CODES * (float)i / STEP_TRIES;
+        graph->step = fmaxf(widest * (float)i / STEP_TRIES, FLT_MIN);
         double error = error_of_step(graph, sample, count);
-        if (!(graph->step > 0) || error > best_error)
+        if (error > best_error)
             break;
         best = graph->step;
         best_error = error;
@@ -202,18 +209,43 @@ static uint64_t sampled_row(const struct graph_space_training *training, size_t 
     return (uint64_t)i * training->rows_count / count;
 }
 
+/* By a power of two, so that no square of a value is too large or too small for a float: the
+ * directions stay the same, to the bit where it does not matter. */
+static void scale_down(float *values, size_t count, float largest)
+{
+    int exponent = 0;
+
+    (void)frexpf(largest, &exponent);
+    for (size_t i = 0; i < count; i++)
+        values[i] = ldexpf(values[i], -exponent);
+}
+
+/* The sample's rows, and at its end the mean. */
+static void take_sample(const struct graph_space_training *training,
+                        const struct graph_space *space, size_t count, float *ret_sample)
+{
+    const uint32_t dim = space->graph->shape.dim;
+    float largest = 0;
+
+    for (size_t i = 0; i < count; i++)
+        memcpy(ret_sample + i * dim, training->rows + sampled_row(training, count, i) * dim,
+               dim * sizeof *ret_sample);
+    memcpy(ret_sample + count * dim, space->mean, dim * sizeof *ret_sample);
+    for (size_t i = 0; i < (count + 1) * dim; i++)
+        largest = fmaxf(largest, fabsf(ret_sample[i]));
+    scale_down(ret_sample, (count + 1) * dim, largest);
+}
+
 static enum qn_status train_directions(const struct graph_space_training *training,
                                        const struct graph_space *space, size_t count,
                                        struct qn_error *error)
 {
     const uint32_t dim = space->graph->shape.dim;
-    float *sample = malloc(count * dim * sizeof *sample);
+    float *sample = malloc((count + 1) * dim * sizeof *sample);
 
     if (sample == NULL)
         return error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
-    for (size_t i = 0; i < count; i++)
-        memcpy(sample + i * dim, training->rows + sampled_row(training, count, i) * dim,
-               dim * sizeof *sample);
+    take_sample(training, space, count, sample);
     const struct principal principal = {.rows = sample,
                                         .rows_count = count,
                                         .dim = dim,
@@ -221,7 +253,7 @@ static enum qn_status train_directions(const struct graph_space_training *traini
                                         .seed = training->seed,
                                         .threads = training->threads};
     enum qn_status status = principal_directions(
-        &principal, space->mean, (float *)(uintptr_t)space->graph->directions, error);
+        &principal, sample + count * dim, (float *)(uintptr_t)space->graph->directions, error);
     free(sample);
     return status;
 }
@@ -233,7 +265,7 @@ static void take_norm(const struct graph_space_training *training, struct graph_
 
     for (uint64_t i = 0; i < training->rows_count && graph->shape.metric == QN_METRIC_IP; i++)
         most = fmax(most, square_of(training->rows + i * dim, NULL, dim));
-    graph->ip_norm = (float)sqrt(most);
+    graph->ip_norm = to_float(sqrt(most));
 }
 
 static enum qn_status train_steps(const struct graph_space_training *training,

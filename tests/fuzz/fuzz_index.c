@@ -21,7 +21,7 @@ static void search(const struct segment *segment, uint8_t asked)
     struct topk topk;
     float *query = calloc(dim, sizeof *query);
 
-    options.nprobe = asked % 3 == 0 ? asked : 0;
+    options.nprobe = options.ef = asked % 3 == 0 ? asked : 0;
     CHECK(query != NULL && topk_bytes(K) <= sizeof storage);
     for (uint32_t d = 0; d < dim; d++)
         query[d] = (float)((int)(d + asked) % 7 - 3);

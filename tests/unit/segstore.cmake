@@ -6,6 +6,10 @@ qnode_test(segstore_format_test unit/segstore_format_test.c LIBS segstore_fixtur
 qnode_test(segstore_half_test unit/segstore_half_test.c LIBS segstore)
 qnode_test(segstore_index_test unit/segstore_index_test.c unit/segstore_index_fixture.c
   LIBS segstore)
+qnode_test(segstore_graph_test unit/segstore_graph_test.c unit/segstore_index_fixture.c
+  LIBS segstore)
+qnode_test(segstore_graph_section_test unit/segstore_graph_section_test.c
+  unit/segstore_index_fixture.c LIBS segstore)
 qnode_test(segstore_calibrate_test unit/segstore_calibrate_test.c unit/segstore_index_fixture.c
   LIBS segstore)
 qnode_test(segstore_loader_test unit/segstore_loader_test.c LIBS segstore_fixture)
