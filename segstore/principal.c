@@ -40,16 +40,32 @@ static void scan(const float *query, const float *blocks, size_t dim, size_t blo
                                                .ret_distances = ret_sums});
 }
 
-/* Place d of each of its blocks gets what a scan of the other matrix's blocks says. */
-static void multiply(const struct rounds *rounds, const float *query, size_t query_dim,
-                     const float *from, float *to, size_t to_dim, size_t place)
+/* A matrix in blocks of dim x 16. */
+struct blocks {
+    float *values;
+    size_t dim;
+};
+
+/* A place of each of its blocks gets what a scan of the other matrix's blocks says. */
+static void multiply(const struct rounds *rounds, const float *query, struct blocks from,
+                     struct blocks to, size_t place)
 {
     float sums[PRINCIPAL_MAX + LIMIT_BLOCK_ROWS];
 
-    scan(query, from, query_dim, rounds->blocks_count, sums);
+    scan(query, from.values, from.dim, rounds->blocks_count, sums);
     for (size_t block = 0; block < rounds->blocks_count; block++)
-        memcpy(to + (block * to_dim + place) * LIMIT_BLOCK_ROWS, sums + block * LIMIT_BLOCK_ROWS,
-               LIMIT_BLOCK_ROWS * sizeof *sums);
+        memcpy(to.values + (block * to.dim + place) * LIMIT_BLOCK_ROWS,
+               sums + block * LIMIT_BLOCK_ROWS, LIMIT_BLOCK_ROWS * sizeof *sums);
+}
+
+static struct blocks directions_of(const struct rounds *rounds)
+{
+    return (struct blocks){rounds->blocks, rounds->principal->dim};
+}
+
+static struct blocks products_of(const struct rounds *rounds)
+{
+    return (struct blocks){rounds->products, rounds->principal->rows_count};
 }
 
 static void multiply_rows(void *owner, size_t first, size_t count)
@@ -58,8 +74,7 @@ static void multiply_rows(void *owner, size_t first, size_t count)
     const size_t dim = rounds->principal->dim;
 
     for (size_t i = first; i < first + count; i++)
-        multiply(rounds, rounds->rows + i * dim, dim, rounds->blocks, rounds->products,
-                 rounds->principal->rows_count, i);
+        multiply(rounds, rounds->rows + i * dim, directions_of(rounds), products_of(rounds), i);
 }
 
 static void multiply_columns(void *owner, size_t first, size_t count)
@@ -68,8 +83,8 @@ static void multiply_columns(void *owner, size_t first, size_t count)
     const size_t rows_count = rounds->principal->rows_count;
 
     for (size_t d = first; d < first + count; d++)
-        multiply(rounds, rounds->columns + d * rows_count, rows_count, rounds->products,
-                 rounds->blocks, rounds->principal->dim, d);
+        multiply(rounds, rounds->columns + d * rows_count, products_of(rounds),
+                 directions_of(rounds), d);
 }
 
 static float *place_in(const struct rounds *rounds, size_t direction, size_t d)

@@ -40,37 +40,37 @@ static enum qn_status prepare_row(const struct qseg_index *index, const struct s
 }
 
 /* As the metric wants them; errors name the input and its row. */
-static enum qn_status read_prepared(const struct qseg_index *index,
-                                    const struct segment_facts *facts, uint64_t first, size_t count,
-                                    float *ret_rows, struct qn_error *error)
+static enum qn_status read_batch(struct building *building, uint64_t done, size_t count,
+                                 struct qn_error *error)
 {
+    const struct qseg_index *index = building->index;
+    const struct segment_facts *facts = building->facts;
+    float *rows = building->input.rows + done * facts->dim;
+    const uint64_t first = index->first_row + done;
     struct qn_error reason = {0};
-    enum qn_status status = vectors_read(index->vectors, first, count, ret_rows, error);
+    enum qn_status status = vectors_read(index->vectors, first, count, rows, error);
 
-    for (size_t i = 0; i < count && status == QN_STATUS_OK; i++)
-        if (prepare_row(index, facts, ret_rows + i * facts->dim, &reason) != QN_STATUS_OK)
+    for (size_t i = 0; i < count && status == QN_STATUS_OK; i++) {
+        building->input.keys[done + i] = index->first_key + (int64_t)(first + i);
+        if (prepare_row(index, facts, rows + i * facts->dim, &reason) != QN_STATUS_OK)
             status = error_set(error, QN_STATUS_CORRUPT, "%s: row %" PRIu64 ": %s", index->input,
                                first + i, reason.text);
+    }
     return status;
 }
 
 static enum qn_status read_rows(struct building *building, struct qn_error *error)
 {
-    const struct qseg_index *index = building->index;
-    const struct segment_facts *facts = building->facts;
+    const uint64_t rows_count = building->facts->rows_count;
 
-    for (uint64_t done = 0; done < facts->rows_count;) {
-        uint64_t rest = facts->rows_count - done;
+    for (uint64_t done = 0; done < rows_count;) {
+        uint64_t rest = rows_count - done;
         size_t count = rest < BATCH_ROWS ? rest : BATCH_ROWS;
-        enum qn_status status = read_prepared(index, facts, index->first_row + done, count,
-                                              building->input.rows + done * facts->dim, error);
+        enum qn_status status = read_batch(building, done, count, error);
         if (status != QN_STATUS_OK)
             return status;
-        for (size_t i = 0; i < count; i++)
-            building->input.keys[done + i] =
-                index->first_key + (int64_t)(index->first_row + done + i);
         done += count;
-        progress_tell(&index->options.progress, "read", done, facts->rows_count);
+        progress_tell(&building->index->options.progress, "read", done, rows_count);
     }
     return QN_STATUS_OK;
 }

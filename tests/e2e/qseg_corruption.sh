@@ -97,9 +97,9 @@ struct.pack_into("<f", nan, 8 + 4 * (100 * 17 + 3), float("nan"))
 done = run("build", "--input", work / "nan.fbin", "--metric", "l2", "--out", work / "n.qseg", code=1)
 assert "row 17: value 3 is NaN" in done.stderr, done.stderr
 assert not (work / "n.qseg").exists() and not (work / "n.qseg.tmp").exists()
-done = run("build", "--input", work / "base.fbin", "--metric", "l2", "--index", "auto", "--out",
-           work / "n.qseg", code=1)
-assert "flat" in done.stderr
+done = run("build", "--input", work / "base.fbin", "--metric", "l2", "--index", "tree", "--out",
+           work / "n.qseg", code=2)
+assert "flat, ivf, graph or auto" in done.stderr
 run("build", "--input", work / "base.fbin", "--metric", "l3", "--out", work / "n.qseg", code=2)
 run("verify", code=2)
 run("fly", code=2)

@@ -353,6 +353,7 @@ static void options_out_of_range_are_refused(void **state)
     };
     float *rows = pair_rows(50, 5, 6);
     int64_t keys[50];
+    struct choice choice;
     struct section_built built;
 
     (void)state;
@@ -364,13 +365,13 @@ static void options_out_of_range_are_refused(void **state)
         struct index_options options = {
             .kind = INDEX_GRAPH, .graph = wrong[i].options, .threads = 1};
         struct qn_error error = {0};
-        assert_int_equal(index_build(&options, &input, &built, &error), QN_STATUS_INVALID);
+        assert_int_equal(index_build(&options, &input, &built, &choice, &error), QN_STATUS_INVALID);
         assert_string_equal(error.text, wrong[i].text);
     }
     struct index_options most = {.kind = INDEX_GRAPH,
                                  .graph = {.degree = 256, .ef_construction = 1024, .projected = 5},
                                  .threads = 1};
-    assert_int_equal(index_build(&most, &input, &built, NULL), QN_STATUS_OK);
+    assert_int_equal(index_build(&most, &input, &built, &choice, NULL), QN_STATUS_OK);
     section_built_done(&built);
     free(rows);
 }
