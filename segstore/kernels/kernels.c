@@ -76,6 +76,7 @@ enum qn_status kernels_choose(const char *name, struct qn_error *error)
                      name);
 }
 
+/* Asked for once: CPUID leaves a virtual machine, which takes longer than a distance. */
 const struct kernels *kernels_current(void)
 {
     const struct kernels *tables[TABLES_MAX];
@@ -83,5 +84,7 @@ const struct kernels *kernels_current(void)
 
     if (chosen != NULL)
         return chosen;
-    return tables[kernels_supported(tables, TABLES_MAX) - 1];
+    chosen = tables[kernels_supported(tables, TABLES_MAX) - 1];
+    atomic_store_explicit(&kernels_chosen, chosen, memory_order_release);
+    return chosen;
 }
