@@ -83,5 +83,7 @@ const struct kernels *kernels_current(void)
 
     if (chosen != NULL)
         return chosen;
-    return tables[kernels_supported(tables, TABLES_MAX) - 1];
+    const struct kernels *fastest = tables[kernels_supported(tables, TABLES_MAX) - 1];
+    /* Kept: CPUID stops a virtual machine for microseconds. A choice made meanwhile stands. */
+    return atomic_compare_exchange_strong(&kernels_chosen, &chosen, fastest) ? fastest : chosen;
 }
