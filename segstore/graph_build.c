@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "segstore/graph_connect.h"
 #include "segstore/graph_links.h"
+#include "segstore/graph_order.h"
 #include "segstore/graph_space.h"
 #include "segstore/index.h"
 #include <inttypes.h>
@@ -233,38 +234,6 @@ enum qn_status graph_builder_new(const struct graph_options *options,
     return status;
 }
 
-/* Entries first, then as they are reached from there, then the others. */
-static void walk_breadth_first(struct graph_builder *builder, uint32_t *ret_order,
-                               uint32_t *ret_places)
-{
-    const uint64_t rows_count = builder->facts.rows_count;
-    const uint32_t entries = builder->graph.shape.entries;
-    uint64_t count = 0, others = entries;
-
-    memset(ret_places, 0xff, rows_count * sizeof *ret_places);
-    for (; count < entries; count++) {
-        ret_order[count] = (uint32_t)count;
-        ret_places[count] = (uint32_t)count;
-    }
-    for (uint64_t i = 0; i < rows_count; i++) {
-        while (i == count) {
-            if (ret_places[others] == UINT32_MAX) {
-                ret_places[others] = (uint32_t)count;
-                ret_order[count++] = (uint32_t)others;
-            }
-            others++;
-        }
-        const uint32_t row = ret_order[i], links = graph_links_count(&builder->links, row);
-        for (uint32_t j = 0; j < links; j++) {
-            const uint32_t link = graph_links_of(&builder->links, row)[j];
-            if (ret_places[link] != UINT32_MAX)
-                continue;
-            ret_places[link] = (uint32_t)count;
-            ret_order[count++] = link;
-        }
-    }
-}
-
 static void fill_section(const struct graph_builder *builder, const uint32_t *order,
                          const uint32_t *places, struct graph_section *graph)
 {
@@ -311,7 +280,7 @@ enum qn_status graph_builder_finish(struct graph_builder *builder, struct sectio
     }
     memset(ret_built->section, 0, ret_built->section_bytes);
     graph_section_lay(&shape, ret_built->section, &index.graph);
-    walk_breadth_first(builder, ret_built->order, places);
+    graph_order(&builder->links, ret_built->order, places);
     fill_section(builder, ret_built->order, places, &index.graph);
     index_seal(&index, ret_built->section);
     free(places);

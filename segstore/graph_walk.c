@@ -7,6 +7,7 @@
 enum {
     LINE_BYTES = 64,
     ENTRIES_STEP = 16, /* compared at a time */
+    COUNTED_MAX = 256, /* rows of a pool */
     VISITED_BITS_MIN = 10,
     VISITED_BITS_MAX = 16,
     VISITED_PER_EF = 32,
@@ -26,9 +27,15 @@ static size_t pool_bytes(uint32_t ef)
     return section_round_up(ef * sizeof(graph_seen), SECTION_ALIGNMENT);
 }
 
+static size_t distances_bytes(uint32_t ef)
+{
+    return section_round_up(ef * sizeof(uint32_t), SECTION_ALIGNMENT);
+}
+
 size_t graph_walk_bytes(uint32_t capacity)
 {
-    return pool_bytes(capacity) + (sizeof(uint32_t) << visited_bits(capacity));
+    return pool_bytes(capacity) + distances_bytes(capacity) +
+           (sizeof(uint32_t) << visited_bits(capacity));
 }
 
 void graph_walk_init(struct graph_walk *walk, const struct graph_section *graph, uint32_t ef,
@@ -38,7 +45,9 @@ void graph_walk_init(struct graph_walk *walk, const struct graph_section *graph,
     walk->ef = ef;
     walk->capacity = capacity;
     walk->pool = memory;
-    walk->visited = (uint32_t *)(void *)((unsigned char *)memory + pool_bytes(capacity));
+    walk->distances = (uint32_t *)(void *)((unsigned char *)memory + pool_bytes(capacity));
+    walk->visited =
+        (uint32_t *)(void *)((unsigned char *)walk->distances + distances_bytes(capacity));
     walk->visited_bits = visited_bits(capacity);
     walk->compared = 0;
 }
@@ -53,30 +62,51 @@ static inline bool visit(struct graph_walk *walk, uint32_t row)
     return is_new;
 }
 
-/* How many of the pool come before it; without branches, which would be guessed wrong. */
-static inline uint32_t place_of(const graph_seen *pool, uint32_t count, graph_seen seen)
+/* By halves; without branches, which would be guessed wrong. */
+static inline uint32_t halve(const uint32_t *distances, uint32_t count, uint32_t distance)
 {
-    const graph_seen *at = pool;
+    const uint32_t *at = distances;
 
     while (count > 1) {
         const uint32_t half = count / 2;
-        at += half * (uint32_t)(at[half - 1] < seen);
+        at += half * (uint32_t)(at[half - 1] < distance);
         count -= half;
     }
-    return (uint32_t)(at - pool) + (count == 1 && *at < seen);
+    return (uint32_t)(at - distances) + (count == 1 && *at < distance);
+}
+
+/* How many of the pool come before it. Of few all are compared, side by side: no step waits for
+ * another. */
+static inline uint32_t place_of(const struct graph_walk *walk, graph_seen seen)
+{
+    const int32_t distance = (int32_t)graph_seen_distance(seen);
+    const int32_t *distances = (const int32_t *)walk->distances;
+    int32_t place = 0;
+
+    if (walk->pool_count <= COUNTED_MAX)
+        for (uint32_t i = 0; i < walk->pool_count; i++)
+            place += distances[i] < distance;
+    else
+        place = (int32_t)halve(walk->distances, walk->pool_count, (uint32_t)distance);
+    while ((uint32_t)place < walk->pool_count && walk->pool[place] < seen)
+        place++;
+    return (uint32_t)place;
 }
 
 /* A row that the cache forgot may come again: it is in the pool, or as far as what left it. */
 static inline void insert(struct graph_walk *walk, uint32_t distance, uint32_t row)
 {
     const graph_seen seen = (graph_seen)distance << 32 | (graph_seen)row << 1;
-    const uint32_t at = place_of(walk->pool, walk->pool_count, seen);
+    const uint32_t at = place_of(walk, seen);
 
     if (at == walk->capacity || (at < walk->pool_count && walk->pool[at] >> 1 == seen >> 1))
         return;
     walk->pool_count += walk->pool_count < walk->capacity;
-    memmove(&walk->pool[at + 1], &walk->pool[at], (walk->pool_count - 1 - at) * sizeof *walk->pool);
+    const size_t moved = walk->pool_count - 1 - at;
+    memmove(&walk->pool[at + 1], &walk->pool[at], moved * sizeof *walk->pool);
+    memmove(&walk->distances[at + 1], &walk->distances[at], moved * sizeof *walk->distances);
     walk->pool[at] = seen;
+    walk->distances[at] = distance;
     walk->next = at < walk->next ? at : walk->next;
 }
 

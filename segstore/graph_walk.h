@@ -25,6 +25,7 @@ struct graph_walk {
     const struct graph_section *graph;
     const uint8_t *query; /* code_dims, 32-byte aligned */
     graph_seen *pool;     /* capacity: the nearest that were met, nearest first */
+    uint32_t *distances;  /* of the pool, below 2^31 */
     uint32_t capacity, pool_count;
     uint32_t ef;           /* the nearest so many are followed; at most capacity */
     uint32_t next;         /* of the pool: the row to follow */

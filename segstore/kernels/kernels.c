@@ -84,7 +84,7 @@ const struct kernels *kernels_current(void)
 
     if (chosen != NULL)
         return chosen;
-    chosen = tables[kernels_supported(tables, TABLES_MAX) - 1];
-    atomic_store_explicit(&kernels_chosen, chosen, memory_order_release);
-    return chosen;
+    const struct kernels *fastest = tables[kernels_supported(tables, TABLES_MAX) - 1];
+    /* Kept: CPUID stops a virtual machine for microseconds. A choice made meanwhile stands. */
+    return atomic_compare_exchange_strong(&kernels_chosen, &chosen, fastest) ? fastest : chosen;
 }
