@@ -1,7 +1,7 @@
 # Real processes, one script each: tests/e2e/NAME_test.py BIN_DIR.
 set(E2E kill)
 if(NOT QNODE_SANITIZE MATCHES "thread") # kill has their threads, and they crawl
-  list(APPEND E2E index paging retained roles rows16)
+  list(APPEND E2E index paging recall retained roles rows16)
   set(FOREIGN nats)
 endif()
 if(NOT QNODE_SANITIZE) # a sanitizer's own threads sleep; and what takes minutes runs once
