@@ -39,6 +39,7 @@ OURS = [
     ("qnode-ivf8", ("--index", "ivf", "--code-bits", "8"), lists(20, 40)),
     ("qnode-graph", ("--index", "graph"), walks(10, 20, 40)),
     ("qnode-auto", ("--index", "auto"), lists(25, 40, 100) + walks(10, 20, 40)),
+    ("qnode-auto16", ("--index", "auto", "--row-bits", "16"), lists(25, 40, 100) + walks(10, 20, 40)),
 ]
 
 
