@@ -22,6 +22,7 @@ struct nats_loop {
     atomic_bool is_unsent, is_asleep, is_stopping;
     uint64_t stuck_since_ms; /* the thread's; 0: the socket takes what we write */
     size_t left_bytes;
+    int last_socket; /* that these two tell of */
 };
 
 static uint64_t now_ms(void)
@@ -54,6 +55,11 @@ static size_t write_some(struct nats_loop *loop, int socket)
 {
     size_t left_bytes = 0;
 
+    if (socket != loop->last_socket) {
+        loop->stuck_since_ms = 0;
+        loop->left_bytes = 0;
+        loop->last_socket = socket;
+    }
     if (socket >= 0 && atomic_load(&loop->is_unsent))
         left_bytes = loop->owner.write(loop->owner.self);
     if (socket >= 0)

@@ -24,6 +24,9 @@ enum qn_status flat_few(struct scan *scan);
 /* flat_rows.c: exact, over the rows of an indexed segment: they become blocks, a few at a time. */
 size_t flat_rows_bytes(uint32_t dim);
 enum qn_status flat_rows(struct scan *scan);
+/* The same for one query of the scan, with scratch of flat_rows_bytes; counts as the scan's work.
+ */
+enum qn_status flat_rows_one(struct scan *scan, uint32_t query, void *scratch);
 /* flat_many.c: tiles of queries (queries->tiles): bound by arithmetic. */
 enum qn_status flat_many(struct scan *scan);
 

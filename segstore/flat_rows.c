@@ -63,3 +63,21 @@ enum qn_status flat_rows(struct scan *scan)
     }
     return status;
 }
+
+enum qn_status flat_rows_one(struct scan *scan, uint32_t query, void *scratch)
+{
+    const uint32_t dim = scan->queries->dim;
+    struct search_options options = *scan->options;
+    struct search_queries queries;
+    struct scan one = {.segment = scan->segment,
+                       .queries = &queries,
+                       .options = &options,
+                       .topks = scan->topks + query};
+
+    options.scratch = scratch;
+    search_queries_init(&queries, dim, 1, scan->queries->rows + (size_t)query * dim, NULL);
+    enum qn_status status = flat_rows(&one);
+    if (status == QN_STATUS_OK && scan_must_stop(scan, scan->segment->facts.rows_count * dim))
+        status = QN_STATUS_TIMEOUT;
+    return status;
+}

@@ -136,26 +136,7 @@ static void look(struct searching *searching, struct turn *turn)
 }
 
 /* A walk that met fewer rows than are wanted (of rows that are equal few are linked) says nothing
- * of the others. */
-static enum qn_status search_exactly(struct searching *searching, const struct turn *turn)
-{
-    const struct scan *scan = searching->scan;
-    struct search_options options = *scan->options;
-    struct search_queries query;
-    struct scan exact = {.segment = scan->segment,
-                         .queries = &query,
-                         .options = &options,
-                         .topks = scan->topks + turn->query};
-
-    options.scratch = searching->exact;
-    search_queries_init(&query, scan->queries->dim, 1, query_of(searching, turn), NULL);
-    enum qn_status status = flat_rows(&exact);
-    if (status == QN_STATUS_OK &&
-        scan_must_stop(searching->scan, scan->segment->facts.rows_count * scan->queries->dim))
-        status = QN_STATUS_TIMEOUT;
-    return status;
-}
-
+ * of the others: then all are looked at. */
 static enum qn_status tell(struct searching *searching, struct turn *turn)
 {
     const struct scan *scan = searching->scan;
@@ -164,7 +145,7 @@ static enum qn_status tell(struct searching *searching, struct turn *turn)
 
     turn->phase = PHASE_BEGIN;
     if (count < at_most_rows(searching->graph, scan->options->k))
-        return search_exactly(searching, turn);
+        return flat_rows_one(searching->scan, turn->query, searching->exact);
     for (uint32_t first = 0; first < count; first += LIMIT_BLOCK_ROWS) {
         uint32_t step = count - first < LIMIT_BLOCK_ROWS ? count - first : LIMIT_BLOCK_ROWS;
         for (uint32_t i = 0; i < step; i++)

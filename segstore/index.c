@@ -101,7 +101,8 @@ static enum qn_status read_calibrations(const uint8_t *header, struct index *ind
                                          .effort = bytes_get_u32(entry + 8),
                                          .refine = bytes_get_u32(entry + 12)};
         if (at->k < 1 || !(at->recall >= 0 && at->recall <= 1) || at->effort < 1 ||
-            at->refine < 1 || (i > 0 && !calibrations_rise(at - 1, at)))
+            at->effort > LIMIT_NPROBE_MAX || at->refine < 1 || at->refine > LIMIT_REFINE_MAX ||
+            (i > 0 && !calibrations_rise(at - 1, at)))
             return error_set(error, QN_STATUS_CORRUPT, "section index: calibration %" PRIu32, i);
     }
     return QN_STATUS_OK;

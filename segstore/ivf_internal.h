@@ -26,6 +26,7 @@ struct ivf_probe {
 };
 
 struct ivf {
+    void *exact; /* scratch of an exact scan */
     struct scan *scan;
     const struct ivf_section *index;
     uint32_t nprobe, refine;

@@ -79,7 +79,7 @@ size_t ivf_scratch_bytes(const struct ivf_section *index, const struct search_op
 
     settle(&ivf, index, options, nq);
     lay_out(&ivf, offsets);
-    return offsets[PARTS_COUNT];
+    return offsets[PARTS_COUNT] + flat_rows_bytes(index->shape.dim);
 }
 
 static void lay(struct ivf *ivf, unsigned char *place)
@@ -87,6 +87,7 @@ static void lay(struct ivf *ivf, unsigned char *place)
     size_t offsets[PARTS_COUNT + 1];
 
     lay_out(ivf, offsets);
+    ivf->exact = place + offsets[PARTS_COUNT];
     ivf->askers = (struct ivf_asker *)(void *)(place + offsets[ASKERS]);
     ivf->sorted = (struct ivf_probe *)(void *)(place + offsets[SORTED]);
     ivf->ends = (uint32_t *)(void *)(place + offsets[ENDS]);
@@ -217,6 +218,21 @@ static void refine(const struct ivf *ivf, const struct ivf_asker *asker)
     }
 }
 
+/* Lists that hold fewer rows than are wanted (of rows that are equal, most lists hold none) say
+ * nothing of the others. False when the deadline passed. */
+static bool tell(struct ivf *ivf, struct ivf_asker *asker)
+{
+    const uint64_t rows_count = ivf->scan->segment->facts.rows_count;
+    const uint32_t k = ivf->scan->options->k;
+
+    if (asker->best.count >= (k < rows_count ? k : rows_count)) {
+        refine(ivf, asker);
+        return true;
+    }
+    return flat_rows_one(ivf->scan, (uint32_t)(asker->topk - ivf->scan->topks), ivf->exact) ==
+           QN_STATUS_OK;
+}
+
 /* False when the deadline passed. */
 static bool search_group(struct ivf *ivf, uint32_t first)
 {
@@ -237,7 +253,8 @@ static bool search_group(struct ivf *ivf, uint32_t first)
     for (uint32_t i = 0; i < ivf->nq; i++) {
         if (i + 1 < ivf->nq)
             fetch_rows(ivf, &ivf->askers[i + 1]);
-        refine(ivf, &ivf->askers[i]);
+        if (!tell(ivf, &ivf->askers[i]))
+            return false;
     }
     return true;
 }
