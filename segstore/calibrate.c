@@ -142,8 +142,8 @@ static size_t queries_for(const struct calibrating *calibrating, uint32_t k)
 /* effort 0: the truth. */
 static float run(struct calibrating *calibrating, uint32_t k, uint32_t effort, uint32_t refine)
 {
-    calibrating->search =
-        (struct search_options){.k = k, .nprobe = effort, .ef = effort, .refine = refine};
+    calibrating->search = (struct search_options){
+        .k = k, .nprobe = effort, .ef = effort, .refine = refine, .is_by_index_alone = true};
     calibrating->is_truth = effort == 0;
     atomic_store(calibrating->is_truth ? &calibrating->wanted : &calibrating->found, 0);
     parallel_for(calibrating->options->threads, queries_for(calibrating, k), BATCH, run_turn,

@@ -144,7 +144,8 @@ static enum qn_status tell(struct searching *searching, struct turn *turn)
     uint32_t rows[LIMIT_BLOCK_ROWS];
 
     turn->phase = PHASE_BEGIN;
-    if (count < at_most_rows(searching->graph, scan->options->k))
+    if (count < at_most_rows(searching->graph, scan->options->k) &&
+        !scan->options->is_by_index_alone)
         return flat_rows_one(searching->scan, turn->query, searching->exact);
     for (uint32_t first = 0; first < count; first += LIMIT_BLOCK_ROWS) {
         uint32_t step = count - first < LIMIT_BLOCK_ROWS ? count - first : LIMIT_BLOCK_ROWS;

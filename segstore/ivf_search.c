@@ -225,7 +225,8 @@ static bool tell(struct ivf *ivf, struct ivf_asker *asker)
     const uint64_t rows_count = ivf->scan->segment->facts.rows_count;
     const uint32_t k = ivf->scan->options->k;
 
-    if (asker->best.count >= (k < rows_count ? k : rows_count)) {
+    if (ivf->scan->options->is_by_index_alone ||
+        asker->best.count >= (k < rows_count ? k : rows_count)) {
         refine(ivf, asker);
         return true;
     }

@@ -15,6 +15,8 @@ struct search_options {
      */
     float recall;
     uint32_t nprobe, ef, refine;
+    /* Where an index leads to fewer rows than are wanted all are looked at, if not for this. */
+    bool is_by_index_alone;
     void *scratch; /* search_scratch_bytes, 64-byte aligned; NULL if that is 0 */
     /* Asked once per block of work (about 1 ms): true ends the search with QN_STATUS_TIMEOUT. */
     bool (*stop)(void *owner);
