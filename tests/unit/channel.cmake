@@ -70,12 +70,9 @@ add_test(NAME nats_roles_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/contract/roles
 add_test(NAME kafka_acls_test COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/contract/roles_check.sh
   ${CMAKE_SOURCE_DIR}/channel/PROTOCOL.md ${CMAKE_CURRENT_SOURCE_DIR}/contract/kafka_acls.conf acls)
 
-# The client library and fork(). Not under sanitizers for now: by chance a child of Kafka finds no view there
-# (CHANGELOG, known faults).
-if(NOT QNODE_SANITIZE)
-  qnode_test(fork_test contract/fork_test.c contract/fork_scene.c contract/server.c
-    unit/client_world.c ${CONTRACT} TIMEOUT 600 LIBS channel)
-  target_compile_definitions(fork_test PRIVATE KAFKA_MOCK="$<TARGET_FILE:kafka_mock>"
-    CONTRACT_DIR="${CMAKE_CURRENT_SOURCE_DIR}/contract")
-  add_dependencies(fork_test kafka_mock)
-endif()
+# The client library and fork().
+qnode_test(fork_test contract/fork_test.c contract/fork_scene.c contract/server.c
+  unit/client_world.c ${CONTRACT} TIMEOUT 600 LIBS channel)
+target_compile_definitions(fork_test PRIVATE KAFKA_MOCK="$<TARGET_FILE:kafka_mock>"
+  CONTRACT_DIR="${CMAKE_CURRENT_SOURCE_DIR}/contract")
+add_dependencies(fork_test kafka_mock)

@@ -5,18 +5,18 @@ qnode_test(segstore_corruption_test unit/segstore_corruption_test.c LIBS segstor
 qnode_test(segstore_format_test unit/segstore_format_test.c LIBS segstore_fixture)
 qnode_test(segstore_half_test unit/segstore_half_test.c LIBS segstore)
 qnode_test(segstore_index_test unit/segstore_index_test.c unit/segstore_index_fixture.c
-  TIMEOUT 600 LIBS segstore)
+  LIBS segstore)
 qnode_test(segstore_graph_test unit/segstore_graph_test.c unit/segstore_index_fixture.c
-  TIMEOUT 600 LIBS segstore)
+  LIBS segstore)
 qnode_test(segstore_graph_section_test unit/segstore_graph_section_test.c
   unit/segstore_index_fixture.c LIBS segstore)
 qnode_test(segstore_calibrate_test unit/segstore_calibrate_test.c unit/segstore_index_fixture.c
-  TIMEOUT 600 LIBS segstore)
+  LIBS segstore)
 qnode_test(segstore_loader_test unit/segstore_loader_test.c LIBS segstore_fixture)
 qnode_test(segstore_manifest_test unit/segstore_manifest_test.c LIBS segstore_fixture)
 qnode_test(segstore_queries_test unit/segstore_queries_test.c LIBS segstore_fixture)
 qnode_test(segstore_rows16_test unit/segstore_rows16_test.c unit/segstore_index_fixture.c
-  TIMEOUT 600 LIBS segstore_fixture)
+  LIBS segstore_fixture)
 qnode_test(segstore_search_test unit/segstore_search_test.c LIBS segstore_fixture)
 qnode_test(segstore_segment_test unit/segstore_segment_test.c LIBS segstore_fixture)
 qnode_test(segstore_topk_test unit/segstore_topk_test.c LIBS segstore_fixture)
