@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "segstore/graph_space.h"
 #include "segstore/kernels/kernels.h"
+#include "segstore/rows.h"
 #include "segstore/search.h"
 #include <math.h>
 #include <stdlib.h>
@@ -119,15 +120,8 @@ static void find_neighbours(struct sample *sample)
 
 static double distance_between(const struct sample *sample, size_t query, int64_t row)
 {
-    const float *from = row_at(sample, sample->queries[query]);
-    const float *to = row_at(sample, (uint64_t)row);
-    double square = 0;
-
-    for (uint32_t d = 0; d < sample->input->dim; d++) {
-        double difference = (double)from[d] - (double)to[d];
-        square += difference * difference;
-    }
-    return sqrt(square);
+    return sqrt(rows_square(row_at(sample, sample->queries[query]), row_at(sample, (uint64_t)row),
+                            sample->input->dim));
 }
 
 static int compare_doubles(const void *a, const void *b)

@@ -194,8 +194,8 @@ static enum qn_status prepare(struct graph_builder *builder, struct qn_error *er
     return result_of(builder, error);
 }
 
-static enum qn_status check_options(const struct graph_options *options, uint32_t dim,
-                                    struct qn_error *error)
+static enum qn_status check_options(const struct graph_options *options,
+                                    const struct segment_facts *facts, struct qn_error *error)
 {
     if (options->degree > GRAPH_DEGREE_MAX)
         return error_set(error, QN_STATUS_INVALID, "degree %" PRIu32 ": at most %d",
@@ -203,10 +203,13 @@ static enum qn_status check_options(const struct graph_options *options, uint32_
     if (options->ef_construction > GRAPH_EF_CONSTRUCTION_MAX)
         return error_set(error, QN_STATUS_INVALID, "%" PRIu32 " candidates: at most %d",
                          options->ef_construction, GRAPH_EF_CONSTRUCTION_MAX);
-    if (options->projected > dim)
+    if (facts->rows_count > GRAPH_ROWS_MAX)
+        return error_set(error, QN_STATUS_INVALID, "%" PRIu64 " rows: a graph has at most %" PRIu64,
+                         facts->rows_count, (uint64_t)GRAPH_ROWS_MAX);
+    if (options->projected > facts->dim)
         return error_set(error, QN_STATUS_INVALID,
                          "%" PRIu32 " directions of %" PRIu32 " dimensions", options->projected,
-                         dim);
+                         facts->dim);
     return QN_STATUS_OK;
 }
 
@@ -224,7 +227,7 @@ enum qn_status graph_builder_new(const struct graph_options *options,
         options->ef_construction > 0 ? options->ef_construction : GRAPH_EF_CONSTRUCTION;
     builder->facts = *facts;
     builder->rows = rows;
-    enum qn_status status = check_options(&builder->options, facts->dim, error);
+    enum qn_status status = check_options(&builder->options, facts, error);
     if (status == QN_STATUS_OK)
         status = prepare(builder, error);
     if (status == QN_STATUS_OK)

@@ -4,6 +4,8 @@
  * step then touches few pages, not one for each link. */
 #include "segstore/graph_order.h"
 
+#include "base/check.h"
+
 #include <string.h>
 
 enum { BALL_ROWS = 256 };
@@ -13,7 +15,6 @@ struct ordering {
     uint32_t *order, *places;
     uint64_t rows_count, count; /* placed */
     uint64_t followed;          /* of the placed: all before it lead to placed rows only */
-    uint64_t unplaced;          /* no row before it is left */
 };
 
 static bool is_placed(const struct ordering *ordering, uint32_t row)
@@ -27,7 +28,7 @@ static void place(struct ordering *ordering, uint32_t row)
     ordering->order[ordering->count++] = row;
 }
 
-/* A row that placed rows lead to, or the first that is left. */
+/* A row that placed rows lead to: there is one as long as rows are left (graph_connect.h). */
 static uint32_t next_centre(struct ordering *ordering)
 {
     for (; ordering->followed < ordering->count; ordering->followed++) {
@@ -37,9 +38,7 @@ static uint32_t next_centre(struct ordering *ordering)
             if (!is_placed(ordering, graph_links_of(ordering->links, row)[i]))
                 return graph_links_of(ordering->links, row)[i];
     }
-    while (is_placed(ordering, (uint32_t)ordering->unplaced))
-        ordering->unplaced++;
-    return (uint32_t)ordering->unplaced;
+    CHECK(false);
 }
 
 static void place_ball(struct ordering *ordering, uint32_t centre)

@@ -5,6 +5,7 @@
 #include "base/prng.h"
 #include "segstore/kernels/kernels.h"
 #include "segstore/principal.h"
+#include "segstore/rows.h"
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -87,17 +88,6 @@ static float to_float(double value)
     return (float)fmax(fmin(value, (double)FLT_MAX), (double)-FLT_MAX);
 }
 
-static double square_of(const float *values, const float *from, uint32_t count)
-{
-    double square = 0;
-
-    for (uint32_t i = 0; i < count; i++) {
-        double value = (double)values[i] - (from != NULL ? (double)from[i] : 0);
-        square += value * value;
-    }
-    return square;
-}
-
 void graph_space_row(const struct graph_space *space, const float *vector, float *ret_values)
 {
     const struct graph_section *graph = space->graph;
@@ -109,10 +99,10 @@ void graph_space_row(const struct graph_space *space, const float *vector, float
         return;
     if (graph->shape.metric == QN_METRIC_IP)
         missing =
-            (double)graph->ip_norm * (double)graph->ip_norm - square_of(ret_values, NULL, dims);
+            (double)graph->ip_norm * (double)graph->ip_norm - rows_square(ret_values, NULL, dims);
     else
-        missing = square_of(vector, space->mean, graph->shape.dim) -
-                  square_of(ret_values, space->own_mean, dims);
+        missing = rows_square(vector, space->mean, graph->shape.dim) -
+                  rows_square(ret_values, space->own_mean, dims);
     ret_values[dims] = missing > 0 ? to_float(sqrt(missing)) : 0;
 }
 
@@ -264,7 +254,7 @@ static void take_norm(const struct graph_space_training *training, struct graph_
     double most = 0;
 
     for (uint64_t i = 0; i < training->rows_count && graph->shape.metric == QN_METRIC_IP; i++)
-        most = fmax(most, square_of(training->rows + i * dim, NULL, dim));
+        most = fmax(most, rows_square(training->rows + i * dim, NULL, dim));
     graph->ip_norm = to_float(sqrt(most));
 }
 

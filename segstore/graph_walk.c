@@ -49,7 +49,6 @@ void graph_walk_init(struct graph_walk *walk, const struct graph_section *graph,
     walk->visited =
         (uint32_t *)(void *)((unsigned char *)walk->distances + distances_bytes(capacity));
     walk->visited_bits = visited_bits(capacity);
-    walk->compared = 0;
 }
 
 /* False: it was met before, as far as the cache remembers. */
@@ -114,7 +113,6 @@ static inline void insert(struct graph_walk *walk, uint32_t distance, uint32_t r
 static void choose_next(struct graph_walk *walk)
 {
     const struct graph_section *graph = walk->graph;
-
     const uint32_t end = walk->ef < walk->pool_count ? walk->ef : walk->pool_count;
 
     while (walk->next < end && (walk->pool[walk->next] & 1) != 0)
@@ -151,7 +149,6 @@ void graph_walk_take(struct graph_walk *walk)
     }
     for (uint32_t i = 0; i < near_count; i++)
         insert(walk, distances[near[i]], walk->found[near[i]]);
-    walk->compared += walk->found_count;
     choose_next(walk);
 }
 

@@ -34,7 +34,6 @@ struct graph_walk {
     uint32_t found[GRAPH_ROOM_MAX + 1]; /* of the half step under way */
     uint32_t found_count;
     bool is_over;
-    uint64_t compared; /* codes, in all */
 };
 
 /* Memory of a walk, 64-byte aligned. */

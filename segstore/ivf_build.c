@@ -33,6 +33,7 @@ enum {
     SAMPLE_PER_LIST = 100,
     AVERAGE_ROWS = 4,
     ROWS_PER_LIST_MIN = 8, /* of those to train on: fewer are all needed */
+    SQUARE_ROOM = 16,
 };
 
 struct building {
@@ -137,15 +138,6 @@ static enum qn_status sort_into_lists(struct building *building, struct qn_error
     return QN_STATUS_OK;
 }
 
-static double square_between(const float *a, const float *b, uint32_t dim)
-{
-    double sum = 0;
-
-    for (uint32_t i = 0; i < dim; i++)
-        sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
-    return sum;
-}
-
 /* What encoding wants of memory. */
 struct desk {
     float *values;          /* dim */
@@ -185,9 +177,7 @@ static double encode_row(const struct building *building, size_t list, uint64_t 
         coded.along > 0 ? (float)(coded.value_square / coded.along) : 0;
     if (ivf->rows.terms != NULL)
         ((float *)(uintptr_t)ivf->rows.terms)[place] =
-            (float)((square_between(centre, ivf->mean, dim) -
-                     square_between(from, ivf->mean, dim)) /
-                    2);
+            (float)((rows_square(centre, ivf->mean, dim) - rows_square(from, ivf->mean, dim)) / 2);
     return coded.value_square;
 }
 
@@ -224,7 +214,7 @@ static void encode_centre(struct building *building, size_t list, const float *m
     ((float *)(uintptr_t)ivf->centres.scales)[list] = scale;
     if (ivf->centres.terms != NULL)
         ((float *)(uintptr_t)ivf->centres.terms)[list] =
-            (float)(-square_between(centre, mean, dim) / 2);
+            (float)(-rows_square(centre, mean, dim) / 2);
 }
 
 static void take_mean(const struct building *building, float *mean)
@@ -278,10 +268,28 @@ static void place_spreads(struct building *building)
     }
 }
 
+/* Squares of lengths, and their differences, must be floats. */
+static enum qn_status check_lengths(const struct building *building, struct qn_error *error)
+{
+    const uint32_t dim = building->dim;
+
+    for (uint64_t i = 0; i < building->rows_count; i++) {
+        const double square = rows_square(building->rows + i * dim, NULL, dim);
+        if (square > (double)FLT_MAX / SQUARE_ROOM)
+            return error_set(error, QN_STATUS_INVALID,
+                             "row %" PRIu64 ": its length of %.3g is more than an ivf can "
+                             "estimate; a graph takes it",
+                             i, sqrt(square));
+    }
+    return QN_STATUS_OK;
+}
+
 static enum qn_status run(struct building *building, struct qn_error *error)
 {
-    enum qn_status status = train(building, error);
+    enum qn_status status = check_lengths(building, error);
 
+    if (status == QN_STATUS_OK)
+        status = train(building, error);
     if (status == QN_STATUS_OK)
         status = kmeans_assign(&building->kmeans, building->centroids, building->nearest, error);
     if (status == QN_STATUS_OK)

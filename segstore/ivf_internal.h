@@ -26,7 +26,6 @@ struct ivf_probe {
 };
 
 struct ivf {
-    void *exact; /* scratch of an exact scan */
     struct scan *scan;
     const struct ivf_section *index;
     uint32_t nprobe, refine;
@@ -41,6 +40,7 @@ struct ivf {
     uint64_t *items;          /* lists */
     float *estimates;         /* wave x IVF_STEP_ROWS */
     uint16_t *masks;          /* wave x blocks of centres, or of a step */
+    void *exact;              /* scratch of an exact scan */
 };
 
 /* Queries that the same codes are compared with. */

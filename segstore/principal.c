@@ -10,6 +10,7 @@
 #include "base/parallel.h"
 #include "base/prng.h"
 #include "segstore/kernels/kernels.h"
+#include "segstore/rows.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,13 +95,9 @@ static float *place_in(const struct rounds *rounds, size_t direction, size_t d)
            direction % LIMIT_BLOCK_ROWS;
 }
 
-static float length_of(const float *values, size_t dim)
+static float length_of_column(const struct rounds *rounds)
 {
-    double square = 0;
-
-    for (size_t d = 0; d < dim; d++)
-        square += (double)values[d] * (double)values[d];
-    return (float)sqrt(square);
+    return (float)sqrt(rows_square(rounds->column, NULL, rounds->principal->dim));
 }
 
 /* The column less its parts along the first `count` directions. */
@@ -133,16 +130,16 @@ static void make_orthonormal(const struct rounds *rounds)
         for (size_t d = 0; d < dim; d++)
             rounds->column[d] = *place_in(rounds, j, d);
         for (size_t tries = 0;; tries++) {
-            const float before = length_of(rounds->column, dim);
+            const float before = length_of_column(rounds);
             take_away(rounds, j);
-            const float after = length_of(rounds->column, dim);
+            const float after = length_of_column(rounds);
             take_away(rounds, j);
             if (after > before * vanished || tries == dim)
                 break;
             for (size_t d = 0; d < dim; d++)
                 rounds->column[d] = d == (j + tries) % dim;
         }
-        const float length = length_of(rounds->column, dim);
+        const float length = length_of_column(rounds);
         for (size_t d = 0; d < dim; d++)
             *place_in(rounds, j, d) = length > 0 ? rounds->column[d] / length : 0;
     }

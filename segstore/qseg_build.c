@@ -295,6 +295,8 @@ static int check_usage(struct build *build, size_t files_count)
         return qseg_usage(verb, "--ef-construction: 1 to %d", GRAPH_EF_CONSTRUCTION_MAX);
     if (build->projected != GRAPH_PROJECTED_OPEN && build->projected > PRINCIPAL_MAX)
         return qseg_usage(verb, "--projected: at most %d", PRINCIPAL_MAX);
+    if (build->projected != GRAPH_PROJECTED_OPEN && kind_of(build->index) != INDEX_GRAPH)
+        return qseg_usage(verb, "--projected: with --index graph only");
     if (strcmp(build->index, "flat") != 0 && strcmp(build->index, "auto") != 0 &&
         kind_of(build->index) == INDEX_NONE)
         return qseg_usage(verb, "--index %s: flat, ivf, graph or auto", build->index);

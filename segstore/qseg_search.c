@@ -301,6 +301,8 @@ int qseg_search(int argc, char **argv)
         return qseg_usage("search", "segment files and --query are needed");
     if (searching.k < 1 || searching.k > LIMIT_K_MAX)
         return qseg_usage("search", "--k: 1 to %d", LIMIT_K_MAX);
+    if (searching.refine > 0 && searching.nprobe == 0 && searching.ef == 0)
+        return qseg_usage("search", "--refine goes with --nprobe or --ef");
     if (searching.batch < 1 || searching.batch > UINT32_MAX || searching.passes < 1)
         return qseg_usage("search", "--batch and --passes: at least 1");
     if (searching.loaders < 1 || searching.loaders > 64)

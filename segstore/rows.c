@@ -15,6 +15,21 @@ size_t rows_first_nonfinite(const float *values, size_t count)
     return first;
 }
 
+/* In some sums that do not wait for each other. */
+double rows_square(const float *a, const float *b, uint32_t dim)
+{
+    enum { SUMS = 8 };
+    double sums[SUMS] = {0}, square = 0;
+
+    for (uint32_t d = 0; d < dim; d++) {
+        const double value = (double)a[d] - (b != NULL ? (double)b[d] : 0);
+        sums[d % SUMS] += value * value;
+    }
+    for (uint32_t i = 0; i < SUMS; i++)
+        square += sums[i];
+    return square;
+}
+
 bool rows_normalise(float *vector, uint32_t dim)
 {
     double sum = 0;

@@ -7,6 +7,8 @@
 
 /* Index of the first value that is NaN or infinite; count if there is none. */
 size_t rows_first_nonfinite(const float *values, size_t count);
+/* The squared distance of two rows; of one from zero if b is NULL. */
+double rows_square(const float *a, const float *b, uint32_t dim);
 /* To length 1, as FORMAT.md section 3 defines it; false for a zero vector (left alone). */
 bool rows_normalise(float *vector, uint32_t dim);
 /* One vector as the metric wants it: finite, for cosine normalised. The error says what is wrong

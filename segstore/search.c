@@ -44,23 +44,6 @@ size_t search_queries_bytes(uint32_t dim, uint32_t nq)
            (tile_floats(dim) * sizeof(float) + KERNEL_TILE_QUERIES * sizeof(double));
 }
 
-/* In some sums that do not wait for each other. */
-static double square_of(const float *row, uint32_t dim)
-{
-    enum { SUMS = 8 };
-    double sums[SUMS] = {0}, square = 0;
-    uint32_t d = 0;
-
-    for (; d + SUMS <= dim; d += SUMS)
-        for (uint32_t i = 0; i < SUMS; i++)
-            sums[i] += (double)row[d + i] * (double)row[d + i];
-    for (; d < dim; d++)
-        square += (double)row[d] * (double)row[d];
-    for (uint32_t i = 0; i < SUMS; i++)
-        square += sums[i];
-    return square;
-}
-
 /* Value by value, side by side. */
 static void fill_tile(const float *rows, uint32_t dim, uint32_t count, float *tile)
 {
@@ -88,7 +71,7 @@ void search_queries_init(struct search_queries *queries, uint32_t dim, uint32_t 
                   tiles + (size_t)first * dim);
     }
     for (size_t i = 0; i < padded_nq; i++)
-        squares[i] = i < nq ? square_of(rows + i * dim, dim) : 0;
+        squares[i] = i < nq ? rows_square(rows + i * dim, NULL, dim) : 0;
 }
 
 bool scan_must_stop(struct scan *scan, uint64_t work)

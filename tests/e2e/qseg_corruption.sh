@@ -100,6 +100,11 @@ assert not (work / "n.qseg").exists() and not (work / "n.qseg.tmp").exists()
 done = run("build", "--input", work / "base.fbin", "--metric", "l2", "--index", "tree", "--out",
            work / "n.qseg", code=2)
 assert "flat, ivf, graph or auto" in done.stderr
+done = run("build", "--input", work / "base.fbin", "--metric", "l2", "--index", "auto", "--projected", 4,
+           "--out", work / "n.qseg", code=2)
+assert "--projected: with --index graph only" in done.stderr
+done = run("search", segments[0], "--query", work / "query.fbin", "--refine", 9, code=2)
+assert "--refine goes with --nprobe or --ef" in done.stderr
 run("build", "--input", work / "base.fbin", "--metric", "l3", "--out", work / "n.qseg", code=2)
 run("verify", code=2)
 run("fly", code=2)

@@ -93,6 +93,8 @@ static void equal_rows_are_found_by_key(void **state)
             pair_make(&(struct segment_facts){.metric = metrics[m], .dim = 6, .rows_count = 300},
                       rows, NQ, &options);
         assert_same(&pair, (struct search_options){.k = 20, .nprobe = 7, .refine = 300});
+        assert_same(&pair, (struct search_options){.k = 20, .nprobe = 1, .refine = 20});
+        assert_same(&pair, (struct search_options){.k = 1, .recall = 0.9F});
         pair_free(&pair);
     }
 }
@@ -169,6 +171,8 @@ static void damaged_sections_are_refused(void **state)
         {68, 0x7fc00000, QN_STATUS_CORRUPT, "calibration 0"},
         {72, 0, QN_STATUS_CORRUPT, "calibration 0"},
         {76, 0, QN_STATUS_CORRUPT, "calibration 0"},
+        {72, (1 << 20) + 1, QN_STATUS_CORRUPT, "calibration 0"},
+        {76, 65537, QN_STATUS_CORRUPT, "calibration 0"},
         {80, 0, QN_STATUS_CORRUPT, "calibration 1"},
     };
     struct index_options options = {
@@ -284,6 +288,24 @@ static void queries_find_the_same_together_and_alone(void **state)
     }
 }
 
+static void rows_too_long_to_estimate_are_refused(void **state)
+{
+    struct segment_facts facts = {.dim = 5, .rows_count = 50};
+    struct ivf_options options = {.nlist = 3, .code_bits = 4, .threads = 1};
+    float *rows = pair_rows(50, 5, 6);
+    struct section_built built;
+
+    (void)state;
+    rows[7 * 5 + 2] = 1e19F;
+    for (facts.metric = QN_METRIC_L2; facts.metric <= QN_METRIC_IP; facts.metric++) {
+        struct qn_error error = {0};
+        assert_int_equal(ivf_build(&options, &facts, rows, &built, &error), QN_STATUS_INVALID);
+        assert_string_equal(error.text, "row 7: its length of 1e+19 is more than an ivf can "
+                                        "estimate; a graph takes it");
+    }
+    free(rows);
+}
+
 static bool stop_at_once(void *owner)
 {
     ++*(int *)owner;
@@ -337,6 +359,7 @@ int main(void)
         cmocka_unit_test(damaged_sections_are_refused),
         cmocka_unit_test(factors_that_are_not_finite_are_refused),
         cmocka_unit_test(more_lists_than_rows_are_refused),
+        cmocka_unit_test(rows_too_long_to_estimate_are_refused),
         cmocka_unit_test(a_deadline_ends_a_search),
     };
 
