@@ -79,18 +79,40 @@ static struct client_call *take_locked(struct client_calls *calls)
     return call;
 }
 
+static void begin(struct client_call *call, uint64_t number)
+{
+    drain(call);
+    atomic_store(&call->is_poked, false);
+    atomic_store(&call->number, number << CLIENT_CALLS_SLOT_BITS | call->slot);
+}
+
+static void end(struct client_call *call)
+{
+    atomic_store(&call->number, 0);
+    drain(call);
+    arena_reset(&call->search_arena);
+    arena_reset(&call->decode_arena);
+    arena_reset(&call->encode_arena);
+}
+
 struct client_call *client_calls_take(struct client_calls *calls)
 {
     (void)pthread_mutex_lock(&calls->lock);
     struct client_call *call = take_locked(calls);
     uint64_t number = calls->calls_count++;
     (void)pthread_mutex_unlock(&calls->lock);
-    if (call == NULL)
-        return NULL;
-    drain(call);
-    atomic_store(&call->is_poked, false);
-    atomic_store(&call->number, number << CLIENT_CALLS_SLOT_BITS | call->slot);
+    if (call != NULL)
+        begin(call, number);
     return call;
+}
+
+void client_calls_renew(struct client_calls *calls, struct client_call *call)
+{
+    end(call);
+    (void)pthread_mutex_lock(&calls->lock);
+    uint64_t number = calls->calls_count++;
+    (void)pthread_mutex_unlock(&calls->lock);
+    begin(call, number);
 }
 
 enum qn_status client_calls_refused(struct client_calls *calls, struct qn_error *error)
@@ -106,11 +128,7 @@ enum qn_status client_calls_refused(struct client_calls *calls, struct qn_error 
 
 void client_calls_give_back(struct client_calls *calls, struct client_call *call)
 {
-    atomic_store(&call->number, 0);
-    drain(call);
-    arena_reset(&call->search_arena);
-    arena_reset(&call->decode_arena);
-    arena_reset(&call->encode_arena);
+    end(call);
     (void)pthread_mutex_lock(&calls->lock);
     call->next_free = calls->free;
     calls->free = call;

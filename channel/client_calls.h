@@ -58,6 +58,8 @@ void client_calls_done(struct client_calls *calls);
 /* NULL: too many at once, or no memory; client_calls_refused says which. */
 struct client_call *client_calls_take(struct client_calls *calls);
 enum qn_status client_calls_refused(struct client_calls *calls, struct qn_error *error);
+/* As if given back and taken again, by nobody else between: for one more search. */
+void client_calls_renew(struct client_calls *calls, struct client_call *call);
 void client_calls_give_back(struct client_calls *calls, struct client_call *call);
 /* The first of the call's 2^16 request ids. */
 uint64_t client_call_first_id(const struct client_call *call);

@@ -11,9 +11,11 @@
  * waits, the window opens by a step.
  *
  * How: a call that is let through leads: it takes along those that wait and are like it, runs one
- * search for all on its own thread, and hands out the results. What is not COMPLETE is handed out
- * only if it took all the time there was; else each of them searches by itself, so that nobody
- * suffers from another's query, and every error is told to its own caller. */
+ * search for all on its own thread, and hands out the results. Segments that no copy was found of
+ * are missing whatever the queries are: the patience that showed it is not spent again. Where the
+ * size of the shared request, or another's query, may be why one is missing, the result is handed
+ * out only if it took all the time there was; else each searches by itself, so that nobody suffers
+ * from another's query, and every error is told to its own caller. */
 #include "channel/client_join.h"
 
 #include "channel/client.h"
@@ -199,6 +201,22 @@ static bool take_share(const struct qn_search_result *all, struct join_call *cal
     return true;
 }
 
+/* Nothing is missing, or what is depends on the view and on who is there, not on the queries. */
+static bool is_for_all(const struct qn_search_result *all)
+{
+    for (size_t i = 0; i < all->missing_count; i++)
+        switch (all->missing[i].reason) {
+        case QN_STATUS_NO_RESPONDERS:
+        case QN_STATUS_NOT_HERE:
+        case QN_STATUS_MOVED:
+        case QN_STATUS_NOT_PERMITTED:
+            continue;
+        default:
+            return false;
+        }
+    return true;
+}
+
 /* all: NULL if the shared search failed. After this the others' calls are theirs again. */
 static void hand_out(const struct qn_client *client, struct join_call *leader,
                      const struct qn_search_result *all)
@@ -206,8 +224,7 @@ static void hand_out(const struct qn_client *client, struct join_call *leader,
     struct join_call *call = leader, *next;
 
     for (; call != NULL; call = next) {
-        bool is_for_it = all != NULL && (all->verdict == QN_VERDICT_COMPLETE ||
-                                         left_ms(client, call) <= TIME_LEFT_MS);
+        bool is_for_it = all != NULL && (is_for_all(all) || left_ms(client, call) <= TIME_LEFT_MS);
         next = call->next;
         bool is_done = is_for_it && take_share(all, call);
         if (call == leader)
@@ -335,6 +352,17 @@ static void leave(struct client_joins *joins, const struct client_load *load)
     (void)pthread_mutex_unlock(&joins->lock);
 }
 
+/* In what time is left. */
+static enum qn_status search_own(struct qn_client *client, struct client_call *call,
+                                 struct join_call *mine, struct qn_error *error)
+{
+    struct qn_search_request request = *mine->asked;
+    uint32_t ms = left_ms(client, mine);
+
+    request.deadline_ms = ms > 0 ? ms : 1;
+    return client_query_run(client, call, &request, &mine->result, error);
+}
+
 static enum qn_status lead(struct qn_client *client, struct client_call *call,
                            struct join_call *mine, struct qn_error *error)
 {
@@ -348,8 +376,7 @@ static enum qn_status lead(struct qn_client *client, struct client_call *call,
     if (mine->next != NULL) {
         search_shared(client, call, mine, nq);
     } else {
-        struct qn_search_request request = shared_request(client, mine, mine->asked->queries, nq);
-        status = client_query_run(client, call, &request, &mine->result, error);
+        status = search_own(client, call, mine, error);
         atomic_store(&mine->state, JOIN_DONE);
     }
     leave(joins, &call->load);
@@ -358,7 +385,7 @@ static enum qn_status lead(struct qn_client *client, struct client_call *call,
 
 enum qn_status client_join_search(struct qn_client *client, struct client_call *call,
                                   const struct qn_search_request *request,
-                                  struct client_joined *ret_joined, struct qn_error *error)
+                                  struct qn_search_result *ret_result, struct qn_error *error)
 {
     uint32_t budget_ms =
         request->deadline_ms == 0 ? CLIENT_SEARCH_DEADLINE_MS : request->deadline_ms;
@@ -367,15 +394,18 @@ enum qn_status client_join_search(struct qn_client *client, struct client_call *
         .asked = request, .deadline_ms = started_us / 1000 + budget_ms, .waiter = &call->waiter};
     enum qn_status status = QN_STATUS_OK;
 
-    ret_joined->is_done = false;
     if (!may_join(request))
-        return QN_STATUS_OK;
+        return client_query_run(client, call, request, ret_result, error);
     call->load = (struct client_load){0};
     if (enter(client, &mine))
         status = lead(client, call, &mine, error);
-    if (status != QN_STATUS_OK || atomic_load(&mine.state) != JOIN_DONE)
+    if (atomic_load(&mine.state) == JOIN_ALONE) {
+        client_calls_renew(&client->calls, call); /* a shared search may have been on it */
+        status = search_own(client, call, &mine, error);
+    }
+    if (status != QN_STATUS_OK)
         return status;
     mine.result.took_us = clock_now_us(&client->clock) - started_us;
-    *ret_joined = (struct client_joined){.is_done = true, .result = mine.result};
+    *ret_result = mine.result;
     return QN_STATUS_OK;
 }

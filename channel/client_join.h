@@ -22,20 +22,13 @@ struct client_joins {
     struct client_window window;
 };
 
-struct client_joined {
-    bool is_done;
-    struct qn_search_result result;
-};
-
 void client_joins_init(struct client_joins *joins);
 void client_joins_done(struct client_joins *joins);
 
-/* As qn_search, of a checked request, on a call taken for it, which stays taken. What it may not
- * share with others is left to a search of its own, on a call taken anew: OK, and is_done is false.
- */
+/* As qn_search, of a checked request, on a call taken for it. */
 enum qn_status client_join_search(struct qn_client *client, struct client_call *call,
                                   const struct qn_search_request *request,
-                                  struct client_joined *ret_joined, struct qn_error *error);
+                                  struct qn_search_result *ret_result, struct qn_error *error);
 
 /* Learns from a search with that load, `running` being under way with it. Pure. */
 void client_window_note(struct client_window *window, unsigned running,

@@ -331,33 +331,10 @@ enum qn_status client_query_run(struct qn_client *client, struct client_call *ca
     return status;
 }
 
-/* In what time is left. */
-static enum qn_status search_alone(struct qn_client *client, const struct qn_search_request *asked,
-                                   uint64_t started_ms, struct qn_search_result *ret_result,
-                                   struct qn_error *error)
-{
-    uint64_t gone_ms = clock_now_ms(&client->clock) - started_ms;
-    struct qn_search_request request = *asked;
-
-    if (request.deadline_ms == 0)
-        request.deadline_ms = CLIENT_SEARCH_DEADLINE_MS;
-    request.deadline_ms =
-        gone_ms < request.deadline_ms ? request.deadline_ms - (uint32_t)gone_ms : 1;
-    struct client_call *call = client_calls_take(&client->calls);
-    if (call == NULL)
-        return client_calls_refused(&client->calls, error);
-    enum qn_status status = client_query_run(client, call, &request, ret_result, error);
-    if (status == QN_STATUS_OK)
-        ret_result->took_us += gone_ms * 1000;
-    client_calls_give_back(&client->calls, call);
-    return status;
-}
-
 enum qn_status qn_search(struct qn_client *client, const struct qn_search_request *request,
                          struct qn_search_result *ret_result, struct qn_error *error)
 {
     enum qn_status status = client_check_fork(client, error);
-    struct client_joined joined;
 
     if (status == QN_STATUS_OK)
         status = check_request(request, error);
@@ -366,13 +343,7 @@ enum qn_status qn_search(struct qn_client *client, const struct qn_search_reques
     struct client_call *call = client_calls_take(&client->calls);
     if (call == NULL)
         return client_calls_refused(&client->calls, error);
-    uint64_t started_ms = clock_now_ms(&client->clock);
-    status = client_join_search(client, call, request, &joined, error);
+    status = client_join_search(client, call, request, ret_result, error);
     client_calls_give_back(&client->calls, call);
-    if (status != QN_STATUS_OK)
-        return status;
-    if (!joined.is_done)
-        return search_alone(client, request, started_ms, ret_result, error);
-    *ret_result = joined.result;
-    return QN_STATUS_OK;
+    return status;
 }

@@ -14,8 +14,9 @@ struct caller {
     struct qn_client *client;
     pthread_t thread;
     float number; /* in its queries and its hits */
-    uint32_t nq, k, deadline_ms, searches;
+    uint32_t nq, k, deadline_ms, patience_ms, searches;
     enum qn_verdict wanted;
+    bool is_refused; /* dim is not the collection's: wanted is an error that says so */
     uint32_t wrong;
     uint64_t longest_us;
 };
@@ -35,6 +36,11 @@ static bool is_mine(const struct caller *caller, const struct qn_search_result *
     return (result->missing_count > 0) == (caller->wanted == QN_VERDICT_PARTIAL);
 }
 
+static bool is_told(const struct caller *caller, enum qn_status status, const char *text)
+{
+    return caller->is_refused && status == QN_STATUS_INVALID && strstr(text, "dim is 1") != NULL;
+}
+
 static void *call_on(void *owner)
 {
     struct caller *caller = owner;
@@ -42,16 +48,19 @@ static void *call_on(void *owner)
     struct qn_search_request request = {.collection_id = WORLD_COLLECTION,
                                         .queries = queries,
                                         .nq = caller->nq,
-                                        .dim = 2,
+                                        .dim = caller->is_refused ? 1 : 2,
                                         .k = caller->k,
-                                        .deadline_ms = caller->deadline_ms};
+                                        .deadline_ms = caller->deadline_ms,
+                                        .patience_ms = caller->patience_ms};
 
     for (uint32_t i = 0; i < caller->nq; i++)
         queries[2 * i] = caller->number + (float)i / 16;
     for (uint32_t i = 0; i < caller->searches; i++) {
         struct qn_search_result result;
-        if (qn_search(caller->client, &request, &result, NULL) != QN_STATUS_OK) {
-            caller->wrong++;
+        struct qn_error error = {0};
+        enum qn_status status = qn_search(caller->client, &request, &result, &error);
+        if (status != QN_STATUS_OK) {
+            caller->wrong += !is_told(caller, status, error.text);
             continue;
         }
         caller->wrong += !is_mine(caller, &result);
@@ -146,6 +155,41 @@ static void a_lost_segment_is_named_to_each_in_its_time(void **state)
     world_close(&world);
 }
 
+/* The shared search's patience is everybody's: nobody asks again for what nobody has. */
+static void a_lost_segment_costs_patience_once(void **state)
+{
+    struct caller like = {
+        .nq = 1, .k = 3, .deadline_ms = 20000, .searches = 10, .wanted = QN_VERDICT_COMPLETE};
+    struct world world;
+
+    (void)state;
+    world_open(&world, "patience-join");
+    struct qn_client *client = world_client(&world);
+    atomic_store(&world.slow_us, SLOW_US);
+    (void)call_all(client, like, false); /* the window is closed from here on */
+    atomic_fetch_and(&world.holds[3], ~(1u << 7));
+    like.wanted = QN_VERDICT_PARTIAL;
+    like.searches = 1;
+    like.patience_ms = 1000;
+    assert_in_range(call_all(client, like, false), 1000000, 1900000);
+    qn_client_close(client);
+    world_close(&world);
+}
+
+static void an_error_is_told_to_each(void **state)
+{
+    const struct caller like = {.nq = 1, .k = 3, .searches = 3, .is_refused = true};
+    struct world world;
+
+    (void)state;
+    world_open(&world, "error-join");
+    struct qn_client *client = world_client(&world);
+    client->joins.window.size = 0; /* all are held, and go together */
+    (void)call_all(client, like, false);
+    qn_client_close(client);
+    world_close(&world);
+}
+
 static void note(struct client_window *window, unsigned running, uint32_t queue_us,
                  uint32_t search_us)
 {
@@ -189,6 +233,8 @@ int main(void)
         cmocka_unit_test(busy_agents_get_fewer_requests_and_each_caller_its_hits),
         cmocka_unit_test(idle_agents_get_a_request_for_each),
         cmocka_unit_test(a_lost_segment_is_named_to_each_in_its_time),
+        cmocka_unit_test(a_lost_segment_costs_patience_once),
+        cmocka_unit_test(an_error_is_told_to_each),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -332,6 +332,34 @@ static void a_full_client_is_busy(void **state)
     qn_client_close(client);
 }
 
+/* What it gave back for a moment might be another's. The traceparent: it shares with nobody. */
+static void an_admitted_search_keeps_its_slot(void **state)
+{
+    const float query[2] = {0};
+    struct qn_search_request request = {
+        .collection_id = WORLD_COLLECTION,
+        .queries = query,
+        .nq = 1,
+        .dim = 2,
+        .k = 1,
+        .traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
+    struct qn_search_result result;
+    struct world world;
+
+    (void)state;
+    world_open(&world, "slot");
+    struct qn_client *client = world_client(&world);
+    uint64_t taken = client->calls.calls_count;
+    for (int i = 0; i < 2; i++) {
+        request.traceparent = i == 0 ? request.traceparent : NULL;
+        assert_int_equal(qn_search(client, &request, &result, NULL), QN_STATUS_OK);
+        assert_int_equal(client->calls.calls_count, ++taken);
+        qn_search_result_done(&result);
+    }
+    qn_client_close(client);
+    world_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +373,7 @@ int main(void)
         cmocka_unit_test(a_lost_node_is_named),
         cmocka_unit_test(a_forked_child_is_told_at_once_and_the_parent_goes_on),
         cmocka_unit_test(a_full_client_is_busy),
+        cmocka_unit_test(an_admitted_search_keeps_its_slot),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
