@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * While the thread may be in poll(), is_asleep is set: who changes anything that it should know of
- * clears it and writes to the eventfd, once. */
+ * Who changes anything that the thread should know of calls it: it looks at everything once more
+ * before it sleeps again, and if it may be in poll() already, the eventfd is written to, once. It
+ * does not look for as long as something is unsent: that may be another's to write, or nobody's.
+ *
+ * The library forgets a socket before it closes it. So under `lock` the number that is watched is
+ * that very socket; poll() without it may see another one that got the number: nothing is read
+ * then. Only if it runs out of memory while it connects again does the library close one that it
+ * has not forgotten. */
 #include "channel/nats_loop.h"
 
 #include "base/clock.h"
@@ -14,15 +20,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum loop_state { LOOP_LOOKS, LOOP_SLEEPS, LOOP_IS_CALLED };
+
 struct nats_loop {
     struct nats_loop_owner owner;
     pthread_t thread;
     int wake_fd;
-    atomic_int socket; /* -1: none */
-    atomic_bool is_unsent, is_asleep, is_stopping;
-    uint64_t stuck_since_ms; /* the thread's; 0: the socket takes what we write */
+    atomic_int state;  /* enum loop_state */
+    atomic_int socket; /* -1: none; changed under lock */
+    atomic_bool is_unsent, is_stopping;
+    pthread_mutex_t lock;    /* of the next two, too */
+    uint64_t stuck_since_ms; /* 0: the socket takes what we write */
     size_t left_bytes;
-    int last_socket; /* that these two tell of */
 };
 
 static uint64_t now_ms(void)
@@ -32,17 +41,29 @@ static uint64_t now_ms(void)
     return clock_now_ms(&clock);
 }
 
-static void wake(struct nats_loop *loop)
+static void call(struct nats_loop *loop)
 {
     uint64_t one = 1;
 
-    if (atomic_exchange(&loop->is_asleep, false))
+    if (atomic_exchange(&loop->state, LOOP_IS_CALLED) == LOOP_SLEEPS)
         (void)!write(loop->wake_fd, &one, sizeof one);
 }
 
-/* A server that stops reading would have us keep all that is published. */
-static void end_if_stuck(struct nats_loop *loop, int socket, size_t left_bytes)
+static void set_socket(struct nats_loop *loop, int socket)
 {
+    (void)pthread_mutex_lock(&loop->lock);
+    atomic_store(&loop->socket, socket);
+    loop->stuck_since_ms = 0;
+    loop->left_bytes = 0;
+    (void)pthread_mutex_unlock(&loop->lock);
+    call(loop);
+}
+
+/* A server that stops reading would have us keep all that is published. */
+static void end_if_stuck_locked(struct nats_loop *loop, int socket, size_t left_bytes)
+{
+    if (atomic_load(&loop->socket) != socket)
+        return;
     if (left_bytes == 0 || loop->stuck_since_ms == 0 || left_bytes < loop->left_bytes)
         loop->stuck_since_ms = left_bytes == 0 ? 0 : now_ms();
     else if (now_ms() - loop->stuck_since_ms >= loop->owner.write_deadline_ms)
@@ -55,15 +76,13 @@ static size_t write_some(struct nats_loop *loop, int socket)
 {
     size_t left_bytes = 0;
 
-    if (socket != loop->last_socket) {
-        loop->stuck_since_ms = 0;
-        loop->left_bytes = 0;
-        loop->last_socket = socket;
-    }
-    if (socket >= 0 && atomic_load(&loop->is_unsent))
+    if (socket < 0)
+        return 0;
+    if (atomic_load(&loop->is_unsent))
         left_bytes = loop->owner.write(loop->owner.self);
-    if (socket >= 0)
-        end_if_stuck(loop, socket, left_bytes);
+    (void)pthread_mutex_lock(&loop->lock);
+    end_if_stuck_locked(loop, socket, left_bytes);
+    (void)pthread_mutex_unlock(&loop->lock);
     return left_bytes;
 }
 
@@ -75,19 +94,16 @@ static bool sleep_until_ready(struct nats_loop *loop, int socket, size_t left_by
         {.fd = loop->wake_fd, .events = POLLIN},
         {.fd = socket, .events = (short)(POLLIN | (is_stuck ? POLLOUT : 0))},
     };
+    int looks = LOOP_LOOKS;
     uint64_t drained;
 
-    atomic_store(&loop->is_asleep, true);
-    if (atomic_load(&loop->socket) != socket || atomic_load(&loop->is_stopping) ||
-        (!is_stuck && socket >= 0 && atomic_load(&loop->is_unsent))) {
-        atomic_store(&loop->is_asleep, false);
+    if (!atomic_compare_exchange_strong(&loop->state, &looks, LOOP_SLEEPS) ||
+        poll(descriptors, 2, is_stuck ? (int)loop->owner.write_deadline_ms / 4 : -1) < 0)
         return false;
-    }
-    if (poll(descriptors, 2, is_stuck ? (int)loop->owner.write_deadline_ms / 4 : -1) < 0)
-        return false;
-    atomic_store(&loop->is_asleep, false);
     if (descriptors[0].revents != 0)
         (void)!read(loop->wake_fd, &drained, sizeof drained);
+    if (descriptors[1].revents & POLLNVAL)
+        (void)atomic_compare_exchange_strong(&loop->socket, &socket, -1);
     return (descriptors[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
            atomic_load(&loop->socket) == socket;
 }
@@ -96,13 +112,23 @@ static void *run(void *owner)
 {
     struct nats_loop *loop = owner;
 
-    while (!atomic_load(&loop->is_stopping)) {
+    for (;;) {
+        atomic_store(&loop->state, LOOP_LOOKS); /* who calls from here on is heard */
+        if (atomic_load(&loop->is_stopping))
+            return NULL;
         int socket = atomic_load(&loop->socket);
         size_t left_bytes = write_some(loop, socket);
         if (sleep_until_ready(loop, socket, left_bytes))
             loop->owner.read(loop->owner.self);
     }
-    return NULL;
+}
+
+static void loop_free(struct nats_loop *loop)
+{
+    if (loop->wake_fd >= 0)
+        (void)close(loop->wake_fd);
+    (void)pthread_mutex_destroy(&loop->lock);
+    free(loop);
 }
 
 enum qn_status nats_loop_open(const struct nats_loop_owner *owner, struct nats_loop **ret_loop,
@@ -114,16 +140,13 @@ enum qn_status nats_loop_open(const struct nats_loop_owner *owner, struct nats_l
         return error_set(error, QN_STATUS_NO_MEMORY, "bus: out of memory");
     loop->owner = *owner;
     atomic_init(&loop->socket, -1);
+    (void)pthread_mutex_init(&loop->lock, NULL);
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (loop->wake_fd < 0) {
-        (void)error_errno(error, errno, "bus: eventfd");
-        free(loop);
-        return error == NULL ? QN_STATUS_IO : error->status;
-    }
-    enum qn_status status = thread_start(&loop->thread, "bus io", run, loop, error);
+    enum qn_status status = loop->wake_fd < 0
+                                ? error_errno(error, errno, "bus: eventfd")
+                                : thread_start(&loop->thread, "bus io", run, loop, error);
     if (status != QN_STATUS_OK) {
-        (void)close(loop->wake_fd);
-        free(loop);
+        loop_free(loop);
         return status;
     }
     *ret_loop = loop;
@@ -135,22 +158,19 @@ void nats_loop_close(struct nats_loop *loop)
     if (loop == NULL)
         return;
     atomic_store(&loop->is_stopping, true);
-    wake(loop);
+    call(loop);
     (void)pthread_join(loop->thread, NULL);
-    (void)close(loop->wake_fd);
-    free(loop);
+    loop_free(loop);
 }
 
 void nats_loop_watch(struct nats_loop *loop, int socket)
 {
-    atomic_store(&loop->socket, socket);
-    wake(loop);
+    set_socket(loop, socket);
 }
 
 void nats_loop_forget(struct nats_loop *loop)
 {
-    atomic_store(&loop->socket, -1);
-    wake(loop);
+    set_socket(loop, -1);
 }
 
 void nats_loop_set_unsent(struct nats_loop *loop, bool is_unsent)
@@ -166,5 +186,5 @@ bool nats_loop_is_unsent(struct nats_loop *loop)
 void nats_loop_kick(struct nats_loop *loop)
 {
     if (atomic_load(&loop->is_unsent))
-        wake(loop);
+        call(loop);
 }

@@ -16,7 +16,9 @@ enum { DEADLINE_MS = 200 };
 struct side {
     int near, far; /* the loop's end, the server's */
     struct nats_loop *loop;
-    _Atomic size_t read_bytes, unsent_bytes, ends;
+    _Atomic size_t read_bytes, unsent_bytes, ends, writes;
+    bool writes_nothing; /* what is unsent stays so, and it says that nothing is left */
+    int other;           /* >= 0: takes the near end's number while its deadline passes */
 };
 
 static void read_some(void *self)
@@ -39,6 +41,15 @@ static size_t write_some(void *self)
     struct side *side = self;
     size_t unsent = atomic_load(&side->unsent_bytes);
 
+    atomic_fetch_add(&side->writes, 1);
+    if (side->writes_nothing)
+        return 0;
+    if (side->other >= 0 && atomic_load(&side->writes) == 2) {
+        nats_loop_forget(side->loop);
+        (void)dup2(side->other, side->near);
+        clock_nap_us(2 * DEADLINE_MS * 1000);
+        return unsent;
+    }
     while (unsent > 0) {
         ssize_t count = send(side->near, zeroes, unsent < sizeof zeroes ? unsent : sizeof zeroes,
                              MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -58,7 +69,7 @@ static void side_open(struct side *side)
         .self = side, .read = read_some, .write = write_some, .write_deadline_ms = DEADLINE_MS};
     int pair[2];
 
-    *side = (struct side){.near = -1};
+    *side = (struct side){.near = -1, .other = -1};
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     side->near = pair[0];
     side->far = pair[1];
@@ -171,6 +182,59 @@ static void a_server_that_takes_nothing_is_given_up(void **state)
     side_close(&side);
 }
 
+/* The library closes a socket while we are about to end it, and another one gets its number. */
+static void a_forgotten_socket_is_not_ended(void **state)
+{
+    struct side side;
+    int pair[2];
+
+    (void)state;
+    side_open(&side);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    side.other = pair[0];
+    nats_loop_watch(side.loop, side.near);
+    atomic_store(&side.unsent_bytes, 8 << 20);
+    nats_loop_set_unsent(side.loop, true);
+    nats_loop_kick(side.loop);
+    assert_true(becomes(&side.writes, 2));
+    nats_loop_close(side.loop); /* when the thread is through with it */
+    assert_int_equal(send(pair[0], "alive", 5, MSG_NOSIGNAL), 5);
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+    (void)close(side.near);
+    (void)close(side.far);
+}
+
+static void what_cannot_be_written_is_not_tried_all_the_time(void **state)
+{
+    struct side side;
+
+    (void)state;
+    side_open(&side);
+    side.writes_nothing = true;
+    nats_loop_set_unsent(side.loop, true);
+    nats_loop_watch(side.loop, side.near);
+    clock_nap_us(100000);
+    assert_in_range(side.writes, 1, 10);
+    side_close(&side);
+}
+
+static void a_socket_that_was_closed_is_not_looked_at_all_the_time(void **state)
+{
+    struct side side;
+
+    (void)state;
+    side_open(&side);
+    side.writes_nothing = true;
+    nats_loop_set_unsent(side.loop, true);
+    (void)close(side.near);
+    nats_loop_watch(side.loop, side.near);
+    clock_nap_us(100000);
+    assert_in_range(side.writes, 1, 10);
+    nats_loop_close(side.loop);
+    (void)close(side.far);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +242,9 @@ int main(void)
         cmocka_unit_test(what_is_unsent_leaves_with_a_kick),
         cmocka_unit_test(what_does_not_fit_leaves_when_the_server_reads),
         cmocka_unit_test(a_server_that_takes_nothing_is_given_up),
+        cmocka_unit_test(a_forgotten_socket_is_not_ended),
+        cmocka_unit_test(what_cannot_be_written_is_not_tried_all_the_time),
+        cmocka_unit_test(a_socket_that_was_closed_is_not_looked_at_all_the_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
