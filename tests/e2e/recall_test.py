@@ -9,7 +9,7 @@ import tempfile
 
 from harness import BIN, SLOW, check
 
-ROWS, QUERIES, K = 5_000 if SLOW else 20_000, 300 if SLOW else 1_000, 10
+ROWS, QUERIES, K = 8_000 if SLOW else 20_000, 300 if SLOW else 1_000, 10
 SETS = {"easy": ("clustered", 64, "l2"), "hard": ("uniform", 36, "cosine")}
 WANTED = (0.90, 0.95, 0.99)
 # 0.01 is promised. The hits of a query stand and fall together: the mean of 1,000 queries, and that of

@@ -5,9 +5,9 @@ qnode_test(segstore_corruption_test unit/segstore_corruption_test.c LIBS segstor
 qnode_test(segstore_format_test unit/segstore_format_test.c LIBS segstore_fixture)
 qnode_test(segstore_half_test unit/segstore_half_test.c LIBS segstore)
 qnode_test(segstore_index_test unit/segstore_index_test.c unit/segstore_index_fixture.c
-  LIBS segstore)
+  LIBS segstore TIMEOUT 300)
 qnode_test(segstore_graph_test unit/segstore_graph_test.c unit/segstore_index_fixture.c
-  LIBS segstore)
+  LIBS segstore TIMEOUT 300)
 qnode_test(segstore_graph_section_test unit/segstore_graph_section_test.c
   unit/segstore_index_fixture.c LIBS segstore)
 qnode_test(segstore_calibrate_test unit/segstore_calibrate_test.c unit/segstore_index_fixture.c
