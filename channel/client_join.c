@@ -3,12 +3,10 @@
  * the agents are busy anyway, threads that search the same collection in the same way share one
  * request: its queries are theirs, one after the other, and so are its hits.
  *
- * When: answers say how long their searches had waited for a worker. As long as there was none to
- * wait for, every call goes out by itself at once: there are workers for it, and sharing would line
- * queries up behind each other. When searches wait, the window closes step by step: no more than
- * that many requests are under way; a call that finds it full waits for one of them to end, with
- * all others that do, but not for long. It had waited at the agent instead. When for a while none
- * waits, the window opens by a step.
+ * When: as long as agents have workers for it, every call goes out by itself at once. Else no more
+ * requests are under way than the window (client_window.h) allows; a call that finds it full waits
+ * for one of them to end, with all others that do, but not for long. It had waited at the agent
+ * instead.
  *
  * How: a call that is let through leads: it takes along those that wait and are like it, runs one
  * search for all on its own thread, and hands out the results. Segments that no copy was found of
@@ -29,14 +27,9 @@ enum {
     QUERIES_MAX = 32,    /* of a shared request */
     QUERIES_OF_CALL = 8, /* a call with more has its own: a message is not much beside them */
     DIM_MAX = 2048,      /* as with many queries */
-    WINDOW_MIN = 2,      /* one under way, one in the agent's queue */
-    WINDOW_MAX = CLIENT_CALLS_SLOTS,
-    QUEUE_SHORT_US = 40, /* to be waiting for: an idle worker wakes up in less */
-    QUEUE_LONG_US = 80,
-    CALM_ENOUGH = 32,
-    HOLD_US = 20000,   /* so long does a call wait for its turn, */
-    HOLD_SHARE = 8,    /* and at most that part of its time */
-    TIME_LEFT_MS = 25, /* those who shared a request differ by no more: it took all their time */
+    HOLD_US = 20000,     /* so long does a call wait for its turn, */
+    HOLD_SHARE = 8,      /* and at most that part of its time */
+    TIME_LEFT_MS = 25,   /* those who shared a request differ by no more: it took all their time */
 };
 
 /* TAKEN: by a leader, under the lock. The last three are told once. */
@@ -56,28 +49,13 @@ struct join_call {
 
 void client_joins_init(struct client_joins *joins)
 {
-    *joins = (struct client_joins){.window = {.size = WINDOW_MAX}};
+    *joins = (struct client_joins){.window = {.size = CLIENT_CALLS_SLOTS}};
     (void)pthread_mutex_init(&joins->lock, NULL);
 }
 
 void client_joins_done(struct client_joins *joins)
 {
     (void)pthread_mutex_destroy(&joins->lock);
-}
-
-void client_window_note(struct client_window *window, unsigned running,
-                        const struct client_load *load)
-{
-    if (load->queue_us > QUEUE_LONG_US + load->search_us / 8) {
-        unsigned used = window->size < running ? window->size : running;
-        window->size = used > WINDOW_MIN ? used - 1 : WINDOW_MIN;
-        window->calm = 0;
-    } else if (load->queue_us > QUEUE_SHORT_US + load->search_us / 32) {
-        window->calm = 0;
-    } else if (++window->calm >= CALM_ENOUGH) {
-        window->size += window->size < WINDOW_MAX;
-        window->calm = 0;
-    }
 }
 
 static bool may_join(const struct qn_search_request *asked)

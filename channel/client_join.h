@@ -4,16 +4,11 @@
 #define CHANNEL_CLIENT_JOIN_H
 
 #include "channel/client_calls.h"
+#include "channel/client_window.h"
 #include "qnode/search.h"
 #include <pthread.h>
 
 struct join_call;
-
-/* How many requests of one handle may be under way; more of what they ask for waits. */
-struct client_window {
-    unsigned size;
-    unsigned calm; /* searches in a row that waited for no worker */
-};
 
 struct client_joins {
     pthread_mutex_t lock;           /* of all that follows */
@@ -29,9 +24,5 @@ void client_joins_done(struct client_joins *joins);
 enum qn_status client_join_search(struct qn_client *client, struct client_call *call,
                                   const struct qn_search_request *request,
                                   struct qn_search_result *ret_result, struct qn_error *error);
-
-/* Learns from a search with that load, `running` being under way with it. Pure. */
-void client_window_note(struct client_window *window, unsigned running,
-                        const struct client_load *load);
 
 #endif
