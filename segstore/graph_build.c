@@ -65,9 +65,10 @@ static void insert(struct graph_builder *builder, struct graph_walk *walks, uint
                          builder->graph.shape.entries);
     walk_all(walks, count);
     for (uint32_t i = 0; i < count; i++) {
-        candidates.count = walks[i].pool_count;
+        candidates.count = walks[i].pool.count;
         for (uint32_t j = 0; j < candidates.count; j++)
-            candidates.seen[j] = walks[i].pool[j];
+            candidates.seen[j] =
+                graph_seen_of(walks[i].pool.distances[j], graph_walk_row(&walks[i], j));
         graph_links_join(&builder->links, first + i, &candidates);
     }
 }
@@ -76,7 +77,8 @@ static void insert_rows(void *owner, size_t first, size_t count)
 {
     struct graph_builder *builder = owner;
     const uint32_t ef = builder->options.ef_construction;
-    const size_t walk_bytes = section_round_up(graph_walk_bytes(ef), SECTION_ALIGNMENT);
+    const size_t walk_bytes =
+        section_round_up(graph_walk_bytes(&builder->graph, ef), SECTION_ALIGNMENT);
     unsigned char *memory = aligned_alloc(SECTION_ALIGNMENT, WALKS * walk_bytes);
     struct graph_walk walks[WALKS];
 

@@ -65,10 +65,10 @@ static uint32_t find_near(struct connecting *connecting, uint32_t row)
     graph_walk_begin(walk, graph->codes + (size_t)row * graph->code_dims, graph->shape.entries);
     while (graph_walk_look(walk))
         graph_walk_take(walk);
-    for (uint32_t i = 0; i < walk->pool_count && i < NEAR; i++)
-        if (links_count(connecting, graph_seen_row(walk->pool[i])) < connecting->degree)
-            return graph_seen_row(walk->pool[i]);
-    return graph_seen_row(walk->pool[0]);
+    for (uint32_t i = 0; i < walk->pool.count && i < NEAR; i++)
+        if (links_count(connecting, graph_walk_row(walk, i)) < connecting->degree)
+            return graph_walk_row(walk, i);
+    return graph_walk_row(walk, 0);
 }
 
 /* If row has no room, its last link goes: whatever it led to was not reached that way. */
@@ -96,7 +96,7 @@ static enum qn_status take_memory(struct connecting *connecting, struct qn_error
 
     connecting->reached = calloc(rows_count, sizeof *connecting->reached);
     connecting->is_reached = calloc(rows_count, sizeof *connecting->is_reached);
-    connecting->memory = aligned_alloc(SECTION_ALIGNMENT, graph_walk_bytes(EF));
+    connecting->memory = aligned_alloc(SECTION_ALIGNMENT, graph_walk_bytes(connecting->graph, EF));
     if (connecting->reached == NULL || connecting->is_reached == NULL || connecting->memory == NULL)
         return error_set(error, QN_STATUS_NO_MEMORY, "out of memory");
     graph_walk_init(&connecting->walk, connecting->graph, EF, EF, connecting->memory);

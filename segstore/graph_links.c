@@ -106,13 +106,13 @@ static uint32_t choose(const struct graph_links *links, uint32_t row,
 
 static void add_candidate(struct graph_candidates *candidates, uint32_t row, uint32_t distance)
 {
-    const graph_seen seen = (graph_seen)distance << 32 | (graph_seen)row << 1;
+    const graph_seen seen = graph_seen_of(distance, row);
     graph_seen *all = candidates->seen;
     uint32_t at = candidates->count;
 
-    while (at > 0 && all[at - 1] >> 1 > seen >> 1)
+    while (at > 0 && all[at - 1] > seen)
         at--;
-    if (at > 0 && all[at - 1] >> 1 == seen >> 1)
+    if (at > 0 && all[at - 1] == seen)
         return;
     memmove(&all[at + 1], &all[at], (candidates->count - at) * sizeof *all);
     all[at] = seen;

@@ -16,6 +16,24 @@ struct graph_links {
     _Atomic unsigned char *locks; /* rows_count */
 };
 
+/* A row and its distance, which orders them. */
+typedef uint64_t graph_seen;
+
+static inline graph_seen graph_seen_of(uint32_t distance, uint32_t row)
+{
+    return (graph_seen)distance << 32 | row;
+}
+
+static inline uint32_t graph_seen_row(graph_seen seen)
+{
+    return (uint32_t)seen;
+}
+
+static inline uint32_t graph_seen_distance(graph_seen seen)
+{
+    return (uint32_t)(seen >> 32);
+}
+
 /* Candidates for links: nearest first, each row once. */
 struct graph_candidates {
     graph_seen seen[GRAPH_EF_CONSTRUCTION_MAX + GRAPH_ROOM_MAX];

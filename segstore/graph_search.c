@@ -58,7 +58,7 @@ static size_t align_up(size_t bytes)
 
 size_t graph_scratch_bytes(const struct graph_section *graph, const struct search_options *options)
 {
-    return TURNS * (align_up(graph_walk_bytes(capacity_of(graph, options))) +
+    return TURNS * (align_up(graph_walk_bytes(graph, capacity_of(graph, options))) +
                     align_up(graph->code_dims)) +
            align_up(graph_space_floats(graph) * sizeof(float)) +
            align_up(graph_space_tile_floats(graph) * sizeof(float)) +
@@ -73,7 +73,7 @@ static void lay(struct searching *searching, unsigned char *place)
     for (int i = 0; i < TURNS; i++) {
         struct turn *turn = &searching->turns[i];
         graph_walk_init(&turn->walk, graph, searching->scan->options->ef, capacity, place);
-        place += align_up(graph_walk_bytes(capacity));
+        place += align_up(graph_walk_bytes(graph, capacity));
         turn->code = place;
         place += align_up(graph->code_dims);
         turn->phase = PHASE_BEGIN;
@@ -122,7 +122,7 @@ static void begin(struct searching *searching, struct turn *turn)
 
 static uint32_t told_count(const struct searching *searching, const struct turn *turn)
 {
-    return turn->walk.pool_count < searching->refine ? turn->walk.pool_count : searching->refine;
+    return turn->walk.pool.count < searching->refine ? turn->walk.pool.count : searching->refine;
 }
 
 /* The walk's next step; at its end asks for the rows. */
@@ -132,7 +132,7 @@ static void look(struct searching *searching, struct turn *turn)
     if (turn->phase == PHASE_TAKE)
         return;
     for (uint32_t i = 0; i < told_count(searching, turn); i++)
-        refine_prefetch(searching->scan->segment, graph_seen_row(turn->walk.pool[i]));
+        refine_prefetch(searching->scan->segment, graph_walk_row(&turn->walk, i));
 }
 
 /* A walk that met fewer rows than are wanted (of rows that are equal few are linked) says nothing
@@ -150,7 +150,7 @@ static enum qn_status tell(struct searching *searching, struct turn *turn)
     for (uint32_t first = 0; first < count; first += LIMIT_BLOCK_ROWS) {
         uint32_t step = count - first < LIMIT_BLOCK_ROWS ? count - first : LIMIT_BLOCK_ROWS;
         for (uint32_t i = 0; i < step; i++)
-            rows[i] = graph_seen_row(turn->walk.pool[first + i]);
+            rows[i] = graph_walk_row(&turn->walk, first + i);
         refine_rows(scan->segment, query_of(searching, turn), rows, step,
                     &scan->topks[turn->query]);
     }

@@ -6,30 +6,15 @@
 #define SEGSTORE_GRAPH_WALK_H
 
 #include "segstore/graph_section.h"
-
-/* A row that was met: distance, row, and whether its links were followed; in this order of
- * significance, so that a pool's order is total. */
-typedef uint64_t graph_seen;
-
-static inline uint32_t graph_seen_row(graph_seen seen)
-{
-    return (uint32_t)seen >> 1;
-}
-
-static inline uint32_t graph_seen_distance(graph_seen seen)
-{
-    return (uint32_t)(seen >> 32);
-}
+#include "segstore/kernels/kernels.h"
 
 struct graph_walk {
     const struct graph_section *graph;
     const uint8_t *query; /* code_dims, 32-byte aligned */
-    graph_seen *pool;     /* capacity: the nearest that were met, nearest first */
-    uint32_t *distances;  /* of the pool, below 2^31 */
-    uint32_t capacity, pool_count;
-    uint32_t ef;           /* the nearest so many are followed; at most capacity */
+    struct kernel_pool pool;
+    uint32_t ef;           /* the nearest so many are followed; at most the pool's capacity */
     uint32_t next;         /* of the pool: the row to follow */
-    uint32_t *visited;     /* a cache of rows that were met; forgetting one costs time only */
+    uint16_t *visited;     /* a cache of rows that were met; forgetting one costs time only */
     uint32_t visited_bits; /* log2 of its length */
     uint32_t found[GRAPH_ROOM_MAX + 1]; /* of the half step under way */
     uint32_t found_count;
@@ -37,7 +22,7 @@ struct graph_walk {
 };
 
 /* Memory of a walk, 64-byte aligned. */
-size_t graph_walk_bytes(uint32_t capacity);
+size_t graph_walk_bytes(const struct graph_section *graph, uint32_t capacity);
 void graph_walk_init(struct graph_walk *walk, const struct graph_section *graph, uint32_t ef,
                      uint32_t capacity, void *memory);
 /* From the first entries_count rows on. query: stays while the walk is under way. */
@@ -46,5 +31,11 @@ void graph_walk_begin(struct graph_walk *walk, const uint8_t *query, uint32_t en
 bool graph_walk_look(struct graph_walk *walk);
 /* Compares them, chooses the row to follow next, and asks for the memory of its links. */
 void graph_walk_take(struct graph_walk *walk);
+
+/* Of the pool, at < pool.count: the nearest is at 0. */
+static inline uint32_t graph_walk_row(const struct graph_walk *walk, uint32_t at)
+{
+    return walk->pool.rows[at] >> 1;
+}
 
 #endif

@@ -5,6 +5,7 @@
 #include "segstore/kernels/avx2_codes.h"
 
 #include "base/limits.h"
+#include "segstore/kernels/avx2_pool.h"
 #include "segstore/kernels/rows.h"
 #include <immintrin.h>
 #include <string.h>
@@ -223,6 +224,7 @@ const struct kernels kernels_avx2 = {"avx2",
                                      kernels_avx2_codes4,
                                      kernels_avx2_codes8,
                                      points,
+                                     kernels_avx2_pool_offer,
                                      tile_all,
                                      sieve,
                                      finite_prefix};

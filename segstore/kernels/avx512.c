@@ -6,6 +6,7 @@
 #include "segstore/kernels/rows.h"
 
 #include "base/limits.h"
+#include "segstore/kernels/avx2_pool.h"
 #include <immintrin.h>
 #include <string.h>
 
@@ -310,6 +311,7 @@ const struct kernels kernels_avx512 = {"avx512",
                                        codes4,
                                        codes8,
                                        points,
+                                       kernels_avx2_pool_offer,
                                        tile_all,
                                        sieve,
                                        finite_prefix};

@@ -88,6 +88,21 @@ struct kernel_points {
     uint32_t *ret_distances; /* rows_count */
 };
 
+enum { KERNEL_POOL_PAD = 32 }; /* room in both arrays past a pool's capacity */
+
+/* What a walk through a graph keeps of the rows that it met: nearest first, then the lower row. */
+struct kernel_pool {
+    uint32_t *distances; /* below 2^31; from count on, INT32_MAX or not less than the last */
+    uint32_t *rows;      /* each << 1 | whether its links were followed; rows below 2^31 */
+    uint32_t capacity, count;
+};
+
+struct kernel_offer {
+    struct kernel_pool *pool;
+    const uint32_t *distances, *rows;
+    size_t rows_count;
+};
+
 struct kernels {
     const char *name; /* "scalar", "avx2", "avx512" */
     void (*l2)(const struct kernel_job *job);
@@ -102,6 +117,9 @@ struct kernels {
     void (*codes4)(const struct kernel_codes *codes);
     void (*codes8)(const struct kernel_codes *codes);
     void (*points)(const struct kernel_points *points);
+    /* The nearest enter the pool, but for those that it has; returns the least place that one took,
+     * or the pool's capacity. */
+    uint32_t (*pool_offer)(const struct kernel_offer *offer);
     void (*tile)(const struct kernel_tile *tile);
     /* Whether any bit is set. */
     bool (*sieve)(const struct kernel_sieve *sieve);

@@ -4,7 +4,9 @@
 
 #include "base/limits.h"
 #include "segstore/half.h"
+#include "segstore/kernels/pool.h"
 #include <math.h>
+#include <string.h>
 
 static float l2_of(const float *query, const float *lane, size_t dim)
 {
@@ -163,6 +165,25 @@ static void points(const struct kernel_points *points)
     }
 }
 
+static uint32_t count_below(const uint32_t *distances, uint32_t count, uint32_t distance)
+{
+    uint32_t below = 0;
+
+    while (below < count && distances[below] < distance)
+        below++;
+    return below;
+}
+
+static void make_room(uint32_t *values, uint32_t count)
+{
+    memmove(values + 1, values, count * sizeof *values);
+}
+
+static uint32_t pool_offer(const struct kernel_offer *offer)
+{
+    return pool_offer_all(offer, (struct pool_steps){count_below, make_room});
+}
+
 static void tile(const struct kernel_tile *tile)
 {
     for (size_t i = 0; i < tile->blocks_count * KERNEL_TILE_QUERIES * LIMIT_BLOCK_ROWS; i++) {
@@ -204,6 +225,6 @@ static size_t finite_prefix(const float *values, size_t count)
     return i;
 }
 
-const struct kernels kernels_scalar = {"scalar", l2,        ip,        l2_pairs, l2_rows,
-                                       ip_rows,  l2_rows16, ip_rows16, widen,    codes4,
-                                       codes8,   points,    tile,      sieve,    finite_prefix};
+const struct kernels kernels_scalar = {"scalar",   l2,        ip,    l2_pairs,     l2_rows, ip_rows,
+                                       l2_rows16,  ip_rows16, widen, codes4,       codes8,  points,
+                                       pool_offer, tile,      sieve, finite_prefix};

@@ -22,6 +22,7 @@ qnode_test(segstore_segment_test unit/segstore_segment_test.c LIBS segstore_fixt
 qnode_test(segstore_topk_test unit/segstore_topk_test.c LIBS segstore_fixture)
 qnode_test(segstore_vectors_test unit/segstore_vectors_test.c LIBS segstore_fixture)
 qnode_test(segstore_ivf_best_test unit/segstore_ivf_best_test.c LIBS segstore)
+qnode_test(kernels_pool_test unit/kernels_pool_test.c LIBS segstore)
 qnode_test(kernels_rows16_test unit/kernels_rows16_test.c LIBS segstore)
 qnode_test(kernels_test unit/kernels_test.c LIBS segstore)
 qnode_test(kernels_codes_test unit/kernels_codes_test.c LIBS segstore)
