@@ -4,9 +4,8 @@
  * others asked for is on its way. */
 #include "segstore/graph.h"
 
-#include "segstore/graph_space.h"
+#include "segstore/graph_batch.h"
 #include "segstore/graph_walk.h"
-#include "segstore/kernels/kernels.h"
 #include "segstore/refine.h"
 
 enum { TURNS = 4 };
@@ -19,18 +18,16 @@ struct turn {
     enum phase phase;
     uint32_t query;
     struct graph_walk walk;
-    uint8_t *code;
 };
 
 struct searching {
     struct scan *scan;
     const struct graph_section *graph;
     struct turn turns[TURNS];
-    float *space;    /* of the query that is being encoded */
-    float *products; /* of its tile of queries */
+    struct graph_batch batch;
     void *exact;     /* scratch of an exact scan */
     uint32_t refine; /* rows of a pool that are told exactly */
-    uint32_t next_query;
+    uint32_t next;   /* of the batch's order */
 };
 
 static uint32_t at_most_rows(const struct graph_section *graph, uint64_t count)
@@ -56,33 +53,30 @@ static size_t align_up(size_t bytes)
     return section_round_up(bytes, SECTION_ALIGNMENT);
 }
 
-size_t graph_scratch_bytes(const struct graph_section *graph, const struct search_options *options)
+static size_t walk_bytes(const struct graph_section *graph, const struct search_options *options)
 {
-    return TURNS * (align_up(graph_walk_bytes(graph, capacity_of(graph, options))) +
-                    align_up(graph->code_dims)) +
-           align_up(graph_space_floats(graph) * sizeof(float)) +
-           align_up(graph_space_tile_floats(graph) * sizeof(float)) +
+    return align_up(graph_walk_bytes(graph, capacity_of(graph, options)));
+}
+
+size_t graph_scratch_bytes(const struct graph_section *graph, const struct search_options *options,
+                           uint32_t nq)
+{
+    return TURNS * walk_bytes(graph, options) + align_up(graph_batch_bytes(graph, nq)) +
            flat_rows_bytes(graph->shape.dim);
 }
 
 static void lay(struct searching *searching, unsigned char *place)
 {
     const struct graph_section *graph = searching->graph;
-    const uint32_t capacity = capacity_of(graph, searching->scan->options);
+    const struct scan *scan = searching->scan;
 
     for (int i = 0; i < TURNS; i++) {
-        struct turn *turn = &searching->turns[i];
-        graph_walk_init(&turn->walk, graph, searching->scan->options->ef, capacity, place);
-        place += align_up(graph_walk_bytes(graph, capacity));
-        turn->code = place;
-        place += align_up(graph->code_dims);
-        turn->phase = PHASE_BEGIN;
+        graph_walk_init(&searching->turns[i].walk, graph, scan->options->ef,
+                        capacity_of(graph, scan->options), place);
+        place += walk_bytes(graph, scan->options);
     }
-    searching->space = (float *)(void *)place;
-    place += align_up(graph_space_floats(graph) * sizeof(float));
-    searching->products = (float *)(void *)place;
-    place += align_up(graph_space_tile_floats(graph) * sizeof(float));
-    searching->exact = place;
+    graph_batch_init(&searching->batch, searching->scan, place);
+    searching->exact = place + align_up(graph_batch_bytes(graph, scan->queries->nq));
 }
 
 static const float *query_of(const struct searching *searching, const struct turn *turn)
@@ -90,33 +84,17 @@ static const float *query_of(const struct searching *searching, const struct tur
     return searching->scan->queries->rows + (size_t)turn->query * searching->graph->shape.dim;
 }
 
-/* Queries begin in their order: a tile's products are made when its first one does. */
-static void take_space(struct searching *searching, const struct turn *turn)
-{
-    const struct graph_section *graph = searching->graph;
-    const float *tiles = searching->scan->queries->tiles;
-    const uint32_t lane = turn->query % KERNEL_TILE_QUERIES;
-
-    if (graph->shape.projected == 0 || tiles == NULL) {
-        graph_space_query(graph, query_of(searching, turn), searching->space);
-        return;
-    }
-    if (lane == 0)
-        graph_space_tile(graph, tiles + (size_t)turn->query * graph->shape.dim,
-                         searching->products);
-    graph_space_of_tile(graph, searching->products, lane, searching->space);
-}
-
 static void begin(struct searching *searching, struct turn *turn)
 {
-    if (searching->next_query == searching->scan->queries->nq) {
+    const struct graph_batch *batch = &searching->batch;
+
+    if (searching->next == batch->count) {
         turn->phase = PHASE_OVER;
         return;
     }
-    turn->query = searching->next_query++;
-    take_space(searching, turn);
-    graph_space_encode(searching->graph, searching->space, turn->code);
-    graph_walk_begin(&turn->walk, turn->code, searching->graph->shape.entries);
+    turn->query = batch->order[searching->next++];
+    graph_walk_begin(&turn->walk, graph_batch_code(batch, turn->query),
+                     searching->graph->shape.entries);
     turn->phase = PHASE_LOOK;
 }
 
@@ -178,22 +156,38 @@ static enum qn_status take_turn(struct searching *searching, struct turn *turn)
     return QN_STATUS_OK;
 }
 
+static enum qn_status walk_all(struct searching *searching)
+{
+    const struct graph_section *graph = searching->graph;
+    const uint64_t work = (uint64_t)graph->shape.degree * graph->code_dims / 4;
+    uint32_t over = 0;
+
+    searching->next = 0;
+    for (int i = 0; i < TURNS; i++)
+        searching->turns[i].phase = PHASE_BEGIN;
+    for (uint32_t i = 0; over < TURNS; i = (i + 1) % TURNS) {
+        enum qn_status status = take_turn(searching, &searching->turns[i]);
+        if (status != QN_STATUS_OK)
+            return status;
+        if (scan_must_stop(searching->scan, work))
+            return QN_STATUS_TIMEOUT;
+        over = searching->turns[i].phase == PHASE_OVER ? over + 1 : 0;
+    }
+    return QN_STATUS_OK;
+}
+
 enum qn_status graph_search(struct scan *scan)
 {
     const struct graph_section *graph = &scan->segment->index.graph;
     struct searching searching = {
         .scan = scan, .graph = graph, .refine = refine_of(graph, scan->options)};
-    const uint64_t work = (uint64_t)graph->shape.degree * graph->code_dims / 4;
-    uint32_t over = 0;
+    enum qn_status status;
 
     lay(&searching, scan->options->scratch);
-    for (uint32_t i = 0; over < TURNS; i = (i + 1) % TURNS) {
-        enum qn_status status = take_turn(&searching, &searching.turns[i]);
-        if (status != QN_STATUS_OK)
-            return status;
-        if (scan_must_stop(scan, work))
-            return QN_STATUS_TIMEOUT;
-        over = searching.turns[i].phase == PHASE_OVER ? over + 1 : 0;
-    }
-    return QN_STATUS_OK;
+    do {
+        status = graph_batch_next(&searching.batch);
+        if (status == QN_STATUS_OK)
+            status = walk_all(&searching);
+    } while (status == QN_STATUS_OK && searching.batch.count > 0);
+    return status;
 }

@@ -141,7 +141,7 @@ size_t search_scratch_bytes(const struct segment *segment, const struct search_o
         return has_rows(segment) ? flat_rows_bytes(segment->facts.dim) : 0;
     if (segment->index.kind == INDEX_IVF)
         return ivf_scratch_bytes(&segment->index.ivf, &settled, nq);
-    return graph_scratch_bytes(&segment->index.graph, &settled);
+    return graph_scratch_bytes(&segment->index.graph, &settled, nq);
 }
 
 enum qn_status search_segment(const struct segment *segment, const struct search_queries *queries,

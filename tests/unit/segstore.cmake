@@ -8,6 +8,8 @@ qnode_test(segstore_index_test unit/segstore_index_test.c unit/segstore_index_fi
   LIBS segstore TIMEOUT 300)
 qnode_test(segstore_graph_test unit/segstore_graph_test.c unit/segstore_index_fixture.c
   LIBS segstore TIMEOUT 300)
+qnode_test(segstore_graph_batch_test unit/segstore_graph_batch_test.c
+  unit/segstore_index_fixture.c LIBS segstore)
 qnode_test(segstore_graph_section_test unit/segstore_graph_section_test.c
   unit/segstore_index_fixture.c LIBS segstore)
 qnode_test(segstore_calibrate_test unit/segstore_calibrate_test.c unit/segstore_index_fixture.c

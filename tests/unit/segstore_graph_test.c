@@ -30,24 +30,6 @@ static struct pair graph_of(enum qn_metric metric, uint32_t dim, uint64_t rows_c
         &options);
 }
 
-static void assert_same(const struct pair *pair, struct search_options options)
-{
-    struct found expected = pair_search(pair, &pair->flat, (struct search_options){.k = options.k});
-    struct found found = pair_search(pair, &pair->indexed, options);
-
-    for (uint32_t i = 0; i < pair->nq; i++) {
-        assert_int_equal(found.topks[i].count, expected.topks[i].count);
-        for (uint32_t j = 0; j < found.topks[i].count; j++) {
-            assert_int_equal(found.topks[i].hits[j].primary_key,
-                             expected.topks[i].hits[j].primary_key);
-            assert_memory_equal(&found.topks[i].hits[j].distance,
-                                &expected.topks[i].hits[j].distance, sizeof(float));
-        }
-    }
-    found_free(&expected);
-    found_free(&found);
-}
-
 /* With ef: as many hits as there can be, each of another row, with its distance. */
 static void assert_true_hits(const struct pair *pair, uint32_t k, uint32_t ef)
 {
@@ -91,10 +73,11 @@ static void a_walk_that_keeps_all_rows_finds_what_is_there(void **state)
                 struct pair pair =
                     graph_of(metrics[m], dims[d], counts[n], pair_rows(counts[n], dims[d], n + 1),
                              projections[(d + n) % COUNT_OF(projections)]);
-                assert_same(&pair, (struct search_options){.k = 10, .ef = ALL, .refine = 1000});
-                assert_same(&pair, (struct search_options){.k = 700, .ef = 1, .refine = 1});
-                assert_same(&pair, (struct search_options){.k = 5, .recall = 1}); /* exact */
-                assert_same(&pair, (struct search_options){.k = 5});
+                pair_assert_same(&pair,
+                                 (struct search_options){.k = 10, .ef = ALL, .refine = 1000});
+                pair_assert_same(&pair, (struct search_options){.k = 700, .ef = 1, .refine = 1});
+                pair_assert_same(&pair, (struct search_options){.k = 5, .recall = 1}); /* exact */
+                pair_assert_same(&pair, (struct search_options){.k = 5});
                 assert_true_hits(&pair, 10, 1);
                 pair_free(&pair);
             }
@@ -106,8 +89,8 @@ static void dim_4096_is_searched(void **state)
     for (size_t m = 0; m < COUNT_OF(metrics); m++)
         for (uint32_t projected = 0; projected <= 20; projected += 20) {
             struct pair pair = graph_of(metrics[m], 4096, 100, pair_rows(100, 4096, 1), projected);
-            assert_same(&pair, (struct search_options){.k = 10, .ef = 100, .refine = 100});
-            assert_same(&pair, (struct search_options){.k = 10, .recall = 1});
+            pair_assert_same(&pair, (struct search_options){.k = 10, .ef = 100, .refine = 100});
+            pair_assert_same(&pair, (struct search_options){.k = 10, .recall = 1});
             pair_free(&pair);
         }
 }
@@ -131,7 +114,7 @@ static void equal_rows_are_all_found(void **state)
         for (size_t c = 0; c < SOME_OF(copies); c++) {
             struct pair pair =
                 graph_of(metrics[m], 6, 1000, repeated_rows(1000, 6, copies[c]), c < 2 ? 4 : 0);
-            assert_same(&pair, (struct search_options){.k = 20, .ef = ALL, .refine = 1000});
+            pair_assert_same(&pair, (struct search_options){.k = 20, .ef = ALL, .refine = 1000});
             assert_true_hits(&pair, 1, 1);
             assert_true_hits(&pair, 10, 20);
             assert_true_hits(&pair, 300, 300);
@@ -165,7 +148,7 @@ static void rows_of_any_length_are_searched(void **state)
                 struct pair pair =
                     graph_of(metrics[m], 7, 500,
                              uneven_rows(500, 7, lengths[i].least, lengths[i].largest), projected);
-                assert_same(&pair, (struct search_options){.k = 10, .ef = ALL, .refine = 500});
+                pair_assert_same(&pair, (struct search_options){.k = 10, .ef = ALL, .refine = 500});
                 pair_free(&pair);
             }
 }
@@ -234,72 +217,6 @@ static void one_thread_gives_the_same_bytes_and_more_the_same_recall(void **stat
     pair_free(&one);
     pair_free(&again);
     pair_free(&four);
-}
-
-struct stopping {
-    int calls, last;
-};
-
-static bool stop_at_last(void *owner)
-{
-    struct stopping *stopping = owner;
-
-    return ++stopping->calls == stopping->last;
-}
-
-/* How often the deadline was asked for, until it was over or the search was. */
-static int asked_until(const struct pair *pair, struct search_options asked, int last,
-                       enum qn_status expected)
-{
-    struct stopping stopping = {.last = last};
-    struct search_queries queries;
-    struct topk *topks = calloc(pair->nq, sizeof *topks);
-    unsigned char *storage = malloc(pair->nq * topk_bytes(asked.k));
-    void *tiles = malloc(search_queries_bytes(pair->flat.facts.dim, pair->nq) + 1);
-
-    asked.scratch =
-        aligned_alloc(64, (search_scratch_bytes(&pair->indexed, &asked, pair->nq) + 64) / 64 * 64);
-    asked.stop = stop_at_last;
-    asked.stop_owner = &stopping;
-    assert_true(topks && storage && tiles && asked.scratch);
-    for (uint32_t i = 0; i < pair->nq; i++)
-        topk_init(&topks[i], QN_METRIC_L2, asked.k, storage + i * topk_bytes(asked.k));
-    search_queries_init(&queries, pair->flat.facts.dim, pair->nq, pair->queries, tiles);
-    assert_int_equal(search_segment(&pair->indexed, &queries, &asked, topks), expected);
-    free(asked.scratch);
-    free(tiles);
-    free(storage);
-    free(topks);
-    return stopping.calls;
-}
-
-static void a_deadline_ends_a_search(void **state)
-{
-    enum { ROWS = 4000, DIM = 64 };
-    struct pair pair = graph_of(QN_METRIC_L2, DIM, ROWS, pair_rows(ROWS, DIM, 6), 0);
-    struct search_options asked = {.k = 1, .ef = ROWS, .refine = 1};
-
-    (void)state;
-    assert_int_equal(asked_until(&pair, asked, 1, QN_STATUS_TIMEOUT), 1); /* before it begins */
-    assert_int_equal(asked_until(&pair, asked, 2, QN_STATUS_TIMEOUT), 2);
-    assert_true(asked_until(&pair, asked, -1, QN_STATUS_OK) > 2);
-    pair_free(&pair);
-}
-
-/* A graph whose rows have no links: each query ends in an exact scan, which counts as work. */
-static void a_deadline_ends_scans_of_what_a_walk_did_not_meet(void **state)
-{
-    enum { ROWS = 4000, DIM = 256 };
-    struct pair pair = graph_of(QN_METRIC_L2, DIM, ROWS, pair_rows(ROWS, DIM, 6), 0);
-    struct search_options asked = {.k = 100, .ef = 100, .refine = 100};
-    uint32_t *links = (uint32_t *)(uintptr_t)pair.indexed.index.graph.links;
-
-    (void)state;
-    for (size_t i = 0; i < (size_t)ROWS * GRAPH_DEGREE; i++)
-        links[i] = (uint32_t)(i / GRAPH_DEGREE);
-    assert_same(&pair, asked);
-    assert_int_equal(asked_until(&pair, asked, 2, QN_STATUS_TIMEOUT), 2);
-    pair_free(&pair);
 }
 
 /* Of the rows of a graph those that lead on from its entries. */
@@ -390,8 +307,6 @@ int main(void)
         cmocka_unit_test(rows_of_any_length_are_searched),
         cmocka_unit_test(every_kernel_finds_the_same),
         cmocka_unit_test(one_thread_gives_the_same_bytes_and_more_the_same_recall),
-        cmocka_unit_test(a_deadline_ends_a_search),
-        cmocka_unit_test(a_deadline_ends_scans_of_what_a_walk_did_not_meet),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,24 @@ void found_free(struct found *found)
     free(found->storage);
 }
 
+void pair_assert_same(const struct pair *pair, struct search_options options)
+{
+    struct found expected = pair_search(pair, &pair->flat, (struct search_options){.k = options.k});
+    struct found found = pair_search(pair, &pair->indexed, options);
+
+    for (uint32_t i = 0; i < pair->nq; i++) {
+        assert_int_equal(found.topks[i].count, expected.topks[i].count);
+        for (uint32_t j = 0; j < found.topks[i].count; j++) {
+            assert_int_equal(found.topks[i].hits[j].primary_key,
+                             expected.topks[i].hits[j].primary_key);
+            assert_memory_equal(&found.topks[i].hits[j].distance,
+                                &expected.topks[i].hits[j].distance, sizeof(float));
+        }
+    }
+    found_free(&expected);
+    found_free(&found);
+}
+
 float *pair_rows(uint64_t rows_count, uint32_t dim, uint64_t seed)
 {
     float *rows = malloc((rows_count + 1) * dim * sizeof *rows);

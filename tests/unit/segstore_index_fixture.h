@@ -30,5 +30,7 @@ struct found {
 struct found pair_search(const struct pair *pair, const struct segment *segment,
                          struct search_options options);
 void found_free(struct found *found);
+/* The index finds what an exact search finds, to the bit. */
+void pair_assert_same(const struct pair *pair, struct search_options options);
 
 #endif
