@@ -130,9 +130,10 @@ static void points(const struct kernel_points *points)
         __m256i sum = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]),
                                         _mm256_hadd_epi32(sums[2], sums[3]));
         __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-        uint32_t distances[4];
-        _mm_storeu_si128((__m128i *)(void *)distances, four);
-        memcpy(points->ret_distances + first, distances, count * sizeof *distances);
+        uint32_t *ret = points->ret_distances + first, rest[4];
+        _mm_storeu_si128((__m128i *)(void *)(count == 4 ? ret : rest), four);
+        for (size_t i = 0; count < 4 && i < count; i++)
+            ret[i] = rest[i];
     }
 }
 
