@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # qseg on real files: 300 flipped bytes and 300 cuts, each found by `qseg verify`, which names the
-# section; and the verbs together: build, truth, search. usage: qseg_corruption.sh BIN_DIR [N]
+# section; and the verbs together: build, truth, search. usage: qseg_corruption.sh BIN_DIR
 set -euo pipefail
 
 bin=${1:?usage: qseg_corruption.sh BIN_DIR}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-python3 - "$bin/qseg" "$work" "${2:-300}" <<'PY'
+python3 - "$bin/qseg" "$work" <<'PY'
 import json, pathlib, random, struct, subprocess, sys
 
 qseg, work = sys.argv[1], pathlib.Path(sys.argv[2])
-SEED, DAMAGES = 20240607, int(sys.argv[3])
+SEED, DAMAGES = 20240607, 300
 
 
 def run(*arguments, code=0):

@@ -1,5 +1,5 @@
-# The simulated world: one program; 200 seeds, and one seed twice.
-if(NOT TARGET coordinator)
+# The simulated world: one program; 200 seeds, and one seed twice. It has one thread.
+if(NOT TARGET coordinator OR QNODE_SANITIZE MATCHES "thread")
   return()
 endif()
 add_executable(qnode-sim
@@ -48,11 +48,11 @@ endforeach()
 
 math(EXPR SIM_SEEDS "200 / ${TEST_DIVISOR}")
 add_test(NAME sim_${SIM_SEEDS}_seeds COMMAND qnode-sim --seeds ${SIM_SEEDS})
-set_tests_properties(sim_${SIM_SEEDS}_seeds PROPERTIES TIMEOUT 300)
+set_tests_properties(sim_${SIM_SEEDS}_seeds PROPERTIES TIMEOUT 300 PROCESSORS 2)
 math(EXPR SAME_SEEDS "(16 + ${TEST_DIVISOR}) / (2 * ${TEST_DIVISOR})")
 add_test(NAME sim_same_seed_same_trace
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/same_trace ${SAME_SEEDS} $<TARGET_FILE:qnode-sim>)
-set_tests_properties(sim_same_seed_same_trace PROPERTIES TIMEOUT 120)
+set_tests_properties(sim_same_seed_same_trace PROPERTIES TIMEOUT 120 PROCESSORS 2)
 
 # Failing the n-th call: the linker leads the calls of our objects through the sweep's fault.c.
 add_executable(qnode-sweep
@@ -74,10 +74,8 @@ foreach(call malloc calloc realloc reallocarray aligned_alloc strdup asprintf fr
     log_write clock_monotonic waiter_wait waiter_wait_until transport_open)
   target_link_options(qnode-sweep PRIVATE -Wl,--wrap=${call})
 endforeach()
-if(NOT QNODE_SANITIZE MATCHES "thread") # one thread, and slow to fork
-  add_test(NAME sim_sweep COMMAND qnode-sweep)
-  set_tests_properties(sim_sweep PROPERTIES TIMEOUT 300)
-endif()
+add_test(NAME sim_sweep COMMAND qnode-sweep)
+set_tests_properties(sim_sweep PROPERTIES TIMEOUT 300 PROCESSORS 2)
 
 # Small worlds walked to the end.
 add_executable(qnode-exhaust
@@ -94,4 +92,4 @@ add_executable(qnode-exhaust
 )
 target_link_libraries(qnode-exhaust PRIVATE judgement_node)
 add_test(NAME sim_exhaustive COMMAND qnode-exhaust --divide ${TEST_DIVISOR})
-set_tests_properties(sim_exhaustive PROPERTIES TIMEOUT 300)
+set_tests_properties(sim_exhaustive PROPERTIES TIMEOUT 300 PROCESSORS 2)
