@@ -15,7 +15,7 @@ static const char usage_text[] =
     "                           [options]\n"
     "       qnode-bench roundtrip --collection ID --query F.fbin [options] [--json]\n"
     "       qnode-bench echo    --bus URL\n"
-    "       qnode-bench kernels [--rounds N] [--json]\n"
+    "       qnode-bench kernels [--each] [--rounds N] [--json]\n"
     "\n"
     "search   N clients in a closed loop: each sends its next search when the last\n"
     "         one is answered. Prints p50, p90, p99, max, queries per second,\n"
@@ -33,7 +33,9 @@ static const char usage_text[] =
     "         against qnode-bench echo, a search of one row, and one wake-up of a\n"
     "         thread (bench/roundtrip starts all it needs).\n"
     "kernels  no bus: the flat scan on one thread, as a share of what the machine can\n"
-    "         read and multiply; QNODE_KERNELS=avx2 forces an instruction set.\n"
+    "         read and multiply; QNODE_KERNELS=avx2 forces an instruction set. With\n"
+    "         --each every kernel by itself, by each instruction set of the machine,\n"
+    "         beside the limit that is nearest to it (segstore/kernels/README.md).\n"
     "\n"
     "options:\n"
     "  --bus URL         nats://host:port (default: $QNODE_BUS); with a login as in\n"
@@ -53,14 +55,16 @@ static const char usage_text[] =
     "  --min-overlap N   handoff: searches that must fall into an overlap (2000)\n"
     "  --max-seconds S   handoff: give up after this (120)\n"
     "  --pause-ms N      probe: of a client between two searches (10)\n"
-    "  --rounds N        roundtrip (50), kernels (7)\n"
+    "  --rounds N        roundtrip (50), kernels (7, at most 64)\n"
+    "  --each            kernels: each kernel, not the flat scan\n"
     "\n"
     "The last line is: searches N complete N partial N failed N retried N\n"
     "(retried: searches that had to ask again). Exit 1 if partial or failed is not 0.\n"
     "\n"
     "examples:\n"
     "  qnode-bench search --collection 1 --query words.fbin --clients 4 --seconds 10\n"
-    "  qnode-bench handoff --collection 1 --query words.fbin --src 1 --dst 3\n";
+    "  qnode-bench handoff --collection 1 --query words.fbin --src 1 --dst 3\n"
+    "  qnode-bench kernels --each --rounds 15\n";
 
 static const struct {
     const char *name;

@@ -6,6 +6,8 @@
 #include "base/doc.h"
 #include "bench/load.h"
 
+enum { BENCH_KERNELS_ROUNDS_MAX = 64 };
+
 struct bench_options {
     struct load_options load;
     const char *query_path, *json_path; /* json_path "-": on stdout instead of text (search) */
@@ -16,6 +18,7 @@ struct bench_options {
     const char *base_path; /* probe: the collection's vectors */
     uint32_t pause_ms;     /* probe: of a client between two searches */
     uint32_t rounds;       /* roundtrip, kernels */
+    bool is_each;          /* kernels: every one of them by itself */
 };
 
 /* ---- bench_options.c ----------------------------------------------------------------------- */
@@ -33,6 +36,8 @@ void bench_print_last_line(const struct load_total *total);
 struct doc *bench_total_doc(const struct load_total *total);
 /* 1 if a search was not complete, after saying what the first of them met. */
 int bench_verdict(const struct load *load);
+/* Sorts them. */
+double bench_median(double *values, uint32_t count);
 
 /* ---- bench_wait.c -------------------------------------------------------------------------- */
 
@@ -49,6 +54,7 @@ int bench_handoff(const struct bench_options *options);
 int bench_probe(const struct bench_options *options);
 int bench_roundtrip(const struct bench_options *options);
 int bench_kernels(const struct bench_options *options);
+int bench_kernels_each(const struct bench_options *options); /* kernels --each */
 int bench_echo(const struct bench_options *options);
 
 #endif

@@ -17,6 +17,7 @@ enum letter {
     LETTER_CONNECTIONS,
     LETTER_DEADLINE,
     LETTER_DST,
+    LETTER_EACH,
     LETTER_EF,
     LETTER_JSON,
     LETTER_K,
@@ -43,6 +44,7 @@ static const struct option names[] = {
     {"connections", required_argument, NULL, LETTER_CONNECTIONS},
     {"deadline-ms", required_argument, NULL, LETTER_DEADLINE},
     {"dst", required_argument, NULL, LETTER_DST},
+    {"each", no_argument, NULL, LETTER_EACH},
     {"ef", required_argument, NULL, LETTER_EF},
     {"k", required_argument, NULL, LETTER_K},
     {"max-seconds", required_argument, NULL, LETTER_MAX_SECONDS},
@@ -147,6 +149,9 @@ static bool parse_option(int letter, struct bench_options *options)
         return true;
     case LETTER_DST:
         return parse_number(INT64_MAX, &options->dst);
+    case LETTER_EACH:
+        options->is_each = true;
+        return true;
     case LETTER_SRC:
         return parse_number(INT64_MAX, &options->src);
     case LETTER_MAX_SECONDS:
@@ -183,7 +188,10 @@ static bool check(const char *verb, const struct bench_options *options)
     const struct load_options *load = &options->load;
 
     if (strcmp(verb, "kernels") == 0)
-        return true;
+        return options->rounds <= BENCH_KERNELS_ROUNDS_MAX ||
+               complain("kernels takes at most 64 --rounds");
+    if (options->is_each)
+        return complain("--each is an option of kernels alone");
     if (load->bus == NULL || *load->bus == '\0')
         return complain("no bus: give --bus nats://host:port or set QNODE_BUS");
     if (strcmp(verb, "echo") == 0)

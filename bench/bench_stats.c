@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static int64_t counted(const _Atomic uint64_t *counter)
 {
@@ -62,4 +63,17 @@ int bench_verdict(const struct load *load)
     (void)fprintf(stderr, "qnode-bench: the first search that was not complete: %s\n",
                   load_first_trouble(load));
     return 1;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+
+    return (left > right) - (left < right);
+}
+
+double bench_median(double *values, uint32_t count)
+{
+    qsort(values, count, sizeof *values, compare_doubles);
+    return values[count / 2];
 }

@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { K = 10, MANY = 1000, ROUNDS_MAX = 64, CASES = 6, TABLE_MAX = 8 };
+enum { K = 10, MANY = 1000, ROUNDS_MAX = BENCH_KERNELS_ROUNDS_MAX, CASES = 6 };
 
 static const size_t memory_bytes = (size_t)512 << 20;
 static const double many_work = 1.25e10; /* multiply-adds of a batch */
@@ -137,19 +137,6 @@ static void measure_round(struct measuring *measuring)
     measuring->rounds_count++;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-static double median(double *values, uint32_t count)
-{
-    qsort(values, count, sizeof *values, compare_doubles);
-    return values[count / 2];
-}
-
 static void print_text(struct measuring *measuring)
 {
     uint32_t rounds = measuring->rounds_count;
@@ -157,15 +144,16 @@ static void print_text(struct measuring *measuring)
     printf("%s kernels, one thread, CPU time, medians of %u rounds\n", kernels_current()->name,
            rounds);
     printf("limits: memory read %.1f GB/s, multiply-add %.1f GFLOP/s\n\n",
-           median(measuring->read_gbytes, rounds), median(measuring->fma_gflops, rounds));
+           bench_median(measuring->read_gbytes, rounds),
+           bench_median(measuring->fma_gflops, rounds));
     printf("flat f32, k %d       1 query               %d queries\n", K, MANY);
     printf("metric     dim    GB/s  of read         GFLOP/s  of multiply-add\n");
     for (size_t i = 0; i < CASES; i++) {
         struct figures *figures = &measuring->figures[i];
         printf("%-8s %5u  %6.1f  %7.2f       %9.1f  %15.2f\n", qn_metric_name(cases[i].metric),
-               cases[i].dim, median(figures->one_gbytes, rounds),
-               median(figures->one_share, rounds), median(figures->many_gflops, rounds),
-               median(figures->many_share, rounds));
+               cases[i].dim, bench_median(figures->one_gbytes, rounds),
+               bench_median(figures->one_share, rounds), bench_median(figures->many_gflops, rounds),
+               bench_median(figures->many_share, rounds));
     }
 }
 
@@ -178,17 +166,17 @@ static void print_json(struct measuring *measuring)
     doc_set_int(root, "rounds", rounds);
     doc_set_int(root, "k", K);
     doc_set_int(root, "many", MANY);
-    doc_set_number(root, "read_gbytes", median(measuring->read_gbytes, rounds));
-    doc_set_number(root, "fma_gflops", median(measuring->fma_gflops, rounds));
+    doc_set_number(root, "read_gbytes", bench_median(measuring->read_gbytes, rounds));
+    doc_set_number(root, "fma_gflops", bench_median(measuring->fma_gflops, rounds));
     for (size_t i = 0; i < CASES; i++) {
         struct figures *figures = &measuring->figures[i];
         struct doc *row = doc_object();
         doc_set_string(row, "metric", qn_metric_name(cases[i].metric));
         doc_set_int(row, "dim", cases[i].dim);
-        doc_set_number(row, "one_gbytes", median(figures->one_gbytes, rounds));
-        doc_set_number(row, "one_share", median(figures->one_share, rounds));
-        doc_set_number(row, "many_gflops", median(figures->many_gflops, rounds));
-        doc_set_number(row, "many_share", median(figures->many_share, rounds));
+        doc_set_number(row, "one_gbytes", bench_median(figures->one_gbytes, rounds));
+        doc_set_number(row, "one_share", bench_median(figures->one_share, rounds));
+        doc_set_number(row, "many_gflops", bench_median(figures->many_gflops, rounds));
+        doc_set_number(row, "many_share", bench_median(figures->many_share, rounds));
         doc_append(rows, row);
     }
     doc_set(root, "flat", rows);
@@ -196,27 +184,31 @@ static void print_json(struct measuring *measuring)
     doc_free(root);
 }
 
-int bench_kernels(const struct bench_options *options)
+static int run_flat(const struct bench_options *options)
 {
     struct measuring *measuring = calloc(1, sizeof *measuring);
-    struct qn_error error = {0};
 
     CHECK(measuring != NULL);
-    if (kernels_choose(NULL, &error) != QN_STATUS_OK) {
-        (void)fprintf(stderr, "qnode-bench: %s\n", error.text);
-        free(measuring);
-        return qn_status_exit_code(error.status);
-    }
-    bench_catch_signals();
     take_memory(measuring);
     measure_round(measuring); /* the first warms up */
     measuring->rounds_count = 0;
-    while (measuring->rounds_count < options->rounds && measuring->rounds_count < ROUNDS_MAX &&
-           !bench_is_interrupted())
+    while (measuring->rounds_count < options->rounds && !bench_is_interrupted())
         measure_round(measuring);
     if (measuring->rounds_count > 0)
         (options->json_path != NULL ? print_json : print_text)(measuring);
     give_memory(measuring);
     free(measuring);
     return 0;
+}
+
+int bench_kernels(const struct bench_options *options)
+{
+    struct qn_error error = {0};
+
+    if (kernels_choose(NULL, &error) != QN_STATUS_OK) {
+        (void)fprintf(stderr, "qnode-bench: %s\n", error.text);
+        return qn_status_exit_code(error.status);
+    }
+    bench_catch_signals();
+    return (options->is_each ? bench_kernels_each : run_flat)(options);
 }

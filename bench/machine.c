@@ -8,7 +8,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { PASSES = 3, FMA_TURNS = 1 << 19, SUMS = 16, STREAMS = 4, STEP_BYTES = 512 };
+enum {
+    PASSES = 3,
+    FMA_TURNS = 1 << 19,
+    SUMS = 16,
+    STREAMS = 4,
+    STEP_BYTES = 512,
+    READ_BYTES_MIN = 64 << 20, /* in a pass: a cache is read again and again */
+};
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
@@ -78,36 +85,44 @@ __attribute__((target("avx2,fma"))) static uint64_t fma_us(void)
     return clock_thread_cpu_us() - start_us;
 }
 
-__attribute__((target("avx512f"))) static uint64_t read_wide_us(const char *memory, size_t bytes)
+__attribute__((target("avx512f"))) static void read_wide(const char *memory, size_t bytes)
 {
     const size_t part = bytes / STREAMS;
-    __m512i sum = _mm512_setzero_si512();
-    uint64_t start_us = clock_thread_cpu_us();
+    __m512i sums[STREAMS];
 
+#pragma GCC unroll 4
+    for (int i = 0; i < STREAMS; i++)
+        sums[i] = _mm512_setzero_si512();
     for (size_t at = 0; at + STEP_BYTES <= part; at += STEP_BYTES)
         for (size_t stream = 0; stream < STREAMS; stream++)
 #pragma GCC unroll 8
-            for (size_t i = 0; i < STEP_BYTES; i += 64)
-                sum = _mm512_xor_si512(sum, _mm512_load_si512(memory + stream * part + at + i));
-    KEEP_WIDE(sum);
-    return clock_thread_cpu_us() - start_us;
+            for (size_t i = 0; i < STEP_BYTES / 64; i++)
+                sums[i % STREAMS] = _mm512_xor_si512(
+                    sums[i % STREAMS], _mm512_load_si512(memory + stream * part + at + i * 64));
+#pragma GCC unroll 4
+    for (int i = 0; i < STREAMS; i++)
+        KEEP_WIDE(sums[i]);
 }
 
-__attribute__((target("avx2"))) static uint64_t read_us(const char *memory, size_t bytes)
+__attribute__((target("avx2"))) static void read_narrow(const char *memory, size_t bytes)
 {
     const size_t part = bytes / STREAMS;
-    __m256i sum = _mm256_setzero_si256();
-    uint64_t start_us = clock_thread_cpu_us();
+    __m256i sums[STREAMS];
 
+#pragma GCC unroll 4
+    for (int i = 0; i < STREAMS; i++)
+        sums[i] = _mm256_setzero_si256();
     for (size_t at = 0; at + STEP_BYTES <= part; at += STEP_BYTES)
         for (size_t stream = 0; stream < STREAMS; stream++)
 #pragma GCC unroll 16
-            for (size_t i = 0; i < STEP_BYTES; i += 32)
-                sum = _mm256_xor_si256(
-                    sum, _mm256_load_si256(
-                             (const __m256i *)(const void *)(memory + stream * part + at + i)));
-    KEEP(sum);
-    return clock_thread_cpu_us() - start_us;
+            for (size_t i = 0; i < STEP_BYTES / 32; i++)
+                sums[i % STREAMS] = _mm256_xor_si256(
+                    sums[i % STREAMS],
+                    _mm256_load_si256(
+                        (const __m256i *)(const void *)(memory + stream * part + at + i * 32)));
+#pragma GCC unroll 4
+    for (int i = 0; i < STREAMS; i++)
+        KEEP(sums[i]);
 }
 
 static bool is_wide(const char *kernels)
@@ -131,15 +146,19 @@ double machine_fma_gflops(const char *kernels)
 
 double machine_read_gbytes(const char *kernels, const void *memory, size_t bytes)
 {
+    const size_t turns = bytes < READ_BYTES_MIN ? READ_BYTES_MIN / bytes : 1;
     uint64_t best_us = UINT64_MAX;
 
     if (strcmp(kernels, "scalar") == 0)
         return 0;
     for (int pass = 0; pass < PASSES; pass++) {
-        uint64_t us = is_wide(kernels) ? read_wide_us(memory, bytes) : read_us(memory, bytes);
+        uint64_t start_us = clock_thread_cpu_us();
+        for (size_t turn = 0; turn < turns; turn++)
+            (is_wide(kernels) ? read_wide : read_narrow)(memory, bytes);
+        uint64_t us = clock_thread_cpu_us() - start_us;
         best_us = us < best_us ? us : best_us;
     }
-    return (double)bytes / 1e3 / (double)(best_us + 1);
+    return (double)(bytes * turns) / 1e3 / (double)(best_us + 1);
 }
 
 #else

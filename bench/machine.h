@@ -9,7 +9,7 @@
  * second, two for each; 0 if there is no such measure (scalar). */
 double machine_fma_gflops(const char *kernels);
 /* Reading memory from end to end, 1e9 bytes a second. memory: 64-byte aligned, a multiple of 4 KiB;
- * larger than all caches if it is to be the memory that is measured. */
+ * larger than all caches if it is to be the memory that is measured, else it is that cache. */
 double machine_read_gbytes(const char *kernels, const void *memory, size_t bytes);
 /* To huge pages, where the kernel gives them on request; NULL: no memory. */
 void *machine_map(size_t bytes);
