@@ -5,6 +5,7 @@
 
 enum {
     LINE_BYTES = 64,
+    POOL_ARRAYS = 4,
     ENTRIES_STEP = 16, /* compared at a time */
     VISITED_BITS_MIN = 10,
     VISITED_BITS_MAX = 16,
@@ -32,7 +33,7 @@ static size_t pool_bytes(uint32_t capacity)
 
 size_t graph_walk_bytes(const struct graph_section *graph, uint32_t capacity)
 {
-    return 2 * pool_bytes(capacity) + (sizeof(uint16_t) << visited_bits(graph, capacity));
+    return POOL_ARRAYS * pool_bytes(capacity) + (sizeof(uint16_t) << visited_bits(graph, capacity));
 }
 
 void graph_walk_init(struct graph_walk *walk, const struct graph_section *graph, uint32_t ef,
@@ -42,12 +43,19 @@ void graph_walk_init(struct graph_walk *walk, const struct graph_section *graph,
 
     walk->graph = graph;
     walk->ef = ef;
-    walk->pool = (struct kernel_pool){.distances = memory,
-                                      .rows = (uint32_t *)(void *)(place + pool_bytes(capacity)),
+    uint32_t *arrays[POOL_ARRAYS];
+    for (int i = 0; i < POOL_ARRAYS; i++) {
+        arrays[i] = (uint32_t *)(void *)place;
+        place += pool_bytes(capacity);
+    }
+    walk->pool = (struct kernel_pool){.distances = arrays[0],
+                                      .rows = arrays[1],
+                                      .spare_distances = arrays[2],
+                                      .spare_rows = arrays[3],
                                       .capacity = capacity};
-    walk->visited = (uint16_t *)(void *)(place + 2 * pool_bytes(capacity));
+    walk->visited = (uint16_t *)(void *)place;
     walk->visited_bits = visited_bits(graph, capacity);
-    memset(walk->pool.rows, 0, pool_bytes(capacity));
+    memset(memory, 0, POOL_ARRAYS * pool_bytes(capacity));
 }
 
 /* False: it was met before, as far as the cache remembers. An odd factor gives each row bits of its
@@ -111,7 +119,7 @@ void graph_walk_begin(struct graph_walk *walk, const uint8_t *query, uint32_t en
     walk->is_over = true;
     memset(walk->visited, 0xff, sizeof(uint16_t) << walk->visited_bits);
     for (uint32_t i = 0; i < walk->pool.capacity + KERNEL_POOL_PAD; i++)
-        walk->pool.distances[i] = INT32_MAX;
+        walk->pool.distances[i] = walk->pool.spare_distances[i] = INT32_MAX;
     for (uint32_t first = 0; first < entries_count; first += ENTRIES_STEP) {
         uint32_t rest = entries_count - first;
         walk->found_count = rest < ENTRIES_STEP ? rest : ENTRIES_STEP;

@@ -27,18 +27,18 @@ static inline __attribute__((always_inline)) uint32_t count_below(const uint32_t
     return (uint32_t)_mm_cvtsi128_si32(four);
 }
 
-static inline __attribute__((always_inline)) void make_room(uint32_t *values, uint32_t count)
+static inline __attribute__((always_inline)) void copy(uint32_t *to, const uint32_t *from,
+                                                       uint32_t count)
 {
-    __m256i moved = load(values);
+    uint32_t i = 0;
 
-    for (uint32_t i = 0; i < count; i += WIDTH) {
-        __m256i next = load(values + i + WIDTH);
-        _mm256_storeu_si256((__m256i *)(void *)(values + i + 1), moved);
-        moved = next;
-    }
+    do {
+        _mm256_storeu_si256((__m256i *)(void *)(to + i), load(from + i));
+        i += WIDTH;
+    } while (i < count);
 }
 
 uint32_t kernels_avx2_pool_offer(const struct kernel_offer *offer)
 {
-    return pool_offer_all(offer, (struct pool_steps){count_below, make_room});
+    return pool_offer_all(offer, (struct pool_steps){count_below, copy});
 }

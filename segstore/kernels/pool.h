@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * pool_offer of kernels.h, but for two steps that instruction sets do by themselves: counting what
- * comes before a distance, and making room. Searches spend a third of their time here. */
+ * pool_offer of kernels.h, but for two steps that instruction sets do by themselves. Searches spend
+ * a third of their time here. What is offered at once is sorted and finds its places in the pool as
+ * it is, then both are merged into the spare arrays: no place waits for what was just moved. */
 #ifndef SEGSTORE_KERNELS_POOL_H
 #define SEGSTORE_KERNELS_POOL_H
 
@@ -8,18 +9,19 @@
 
 enum {
     POOL_COUNTED_MAX = 256, /* of more the place is found by halves */
-    POOL_STEP = 64,         /* sorted out at a time */
+    POOL_STEP = 32,         /* merged at a time */
 };
 
-/* How many of the distances, of a sorted pool, are less; it may read KERNEL_POOL_PAD more, and
- * count such of them as are less. */
+#define POOL_NONE INT64_MAX
+
+/* How many of the distances, of a sorted pool, are less; it may read KERNEL_POOL_PAD more. */
 typedef uint32_t pool_count_below(const uint32_t *distances, uint32_t count, uint32_t distance);
-/* values[1..count] become values[0..count-1]; it may read and write KERNEL_POOL_PAD more. */
-typedef void pool_make_room(uint32_t *values, uint32_t count);
+/* It may read and write KERNEL_POOL_PAD more. */
+typedef void pool_copy(uint32_t *to, const uint32_t *from, uint32_t count);
 
 struct pool_steps {
     pool_count_below *count_below;
-    pool_make_room *make_room;
+    pool_copy *copy;
 };
 
 /* By halves; without branches, which would be guessed wrong. */
@@ -35,10 +37,11 @@ static inline uint32_t pool_halve(const uint32_t *distances, uint32_t count, uin
     return (uint32_t)(at - distances) + (count == 1 && *at < distance);
 }
 
-/* Its place; capacity if it has none. */
-static inline __attribute__((always_inline)) uint32_t pool_insert(struct kernel_pool *pool,
-                                                                  uint32_t distance, uint32_t row,
-                                                                  const struct pool_steps steps)
+/* Its place; false: it is there already. */
+static inline __attribute__((always_inline)) bool pool_find(const struct kernel_pool *pool,
+                                                            uint32_t distance, uint32_t row,
+                                                            const struct pool_steps steps,
+                                                            uint32_t *ret_at)
 {
     uint32_t at = pool->count > POOL_COUNTED_MAX
                       ? pool_halve(pool->distances, pool->count, distance)
@@ -46,15 +49,69 @@ static inline __attribute__((always_inline)) uint32_t pool_insert(struct kernel_
 
     while (at < pool->count && pool->distances[at] == distance && pool->rows[at] >> 1 < row)
         at++;
-    if (at >= pool->capacity || /* what left the pool counts, too */
-        (at < pool->count && pool->distances[at] == distance && pool->rows[at] >> 1 == row))
-        return pool->capacity;
-    steps.make_room(pool->distances + at, pool->count - at);
-    steps.make_room(pool->rows + at, pool->count - at);
-    pool->distances[at] = distance;
-    pool->rows[at] = row << 1;
-    pool->count += pool->count < pool->capacity;
-    return at;
+    *ret_at = at;
+    return at == pool->count || pool->distances[at] != distance || pool->rows[at] >> 1 != row;
+}
+
+static inline __attribute__((always_inline)) void pool_copy_both(const struct kernel_pool *pool,
+                                                                 const uint32_t at[2],
+                                                                 uint32_t count,
+                                                                 const struct pool_steps steps)
+{
+    steps.copy(pool->spare_distances + at[0], pool->distances + at[1], count);
+    steps.copy(pool->spare_rows + at[0], pool->rows + at[1], count);
+}
+
+/* sorted: distance << 32 | row, or none. Returns the least place that one took. */
+static inline __attribute__((always_inline)) uint32_t pool_merge(struct kernel_pool *pool,
+                                                                 const int64_t *sorted,
+                                                                 size_t count,
+                                                                 const struct pool_steps steps)
+{
+    uint32_t least = pool->capacity, at[2] = {0, 0}; /* of the spare arrays, of the pool */
+
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t distance = (uint32_t)(sorted[i] >> 32), row = (uint32_t)sorted[i];
+        uint32_t place;
+        if (sorted[i] == POOL_NONE || !pool_find(pool, distance, row, steps, &place))
+            continue;
+        const uint32_t count_before = place - at[1];
+        if (at[0] + count_before >= pool->capacity) /* and so are those that follow */
+            break;
+        pool_copy_both(pool, at, count_before, steps);
+        at[0] += count_before;
+        at[1] = place;
+        pool->spare_distances[at[0]] = distance;
+        pool->spare_rows[at[0]] = row << 1;
+        least = at[0] < least ? at[0] : least;
+        at[0]++;
+    }
+    if (least == pool->capacity)
+        return least;
+    const uint32_t left = pool->count - at[1], room = pool->capacity - at[0];
+    const uint32_t rest = left < room ? left : room;
+    pool_copy_both(pool, at, rest, steps);
+    *pool = (struct kernel_pool){.distances = pool->spare_distances,
+                                 .rows = pool->spare_rows,
+                                 .spare_distances = pool->distances,
+                                 .spare_rows = pool->rows,
+                                 .capacity = pool->capacity,
+                                 .count = at[0] + rest};
+    return least;
+}
+
+/* Each goes where as many are less; of equal ones, which are the same row, one is left. */
+static inline __attribute__((always_inline)) void pool_sort(const int64_t *keys, size_t count,
+                                                            int64_t *ret_sorted)
+{
+    for (size_t i = 0; i < count; i++)
+        ret_sorted[i] = POOL_NONE;
+    for (size_t i = 0; i < count; i++) {
+        int64_t less = 0;
+        for (size_t j = 0; j < count; j++)
+            less += keys[j] < keys[i];
+        ret_sorted[less] = keys[i];
+    }
 }
 
 /* Most rows are too far: they are sorted out first, without a branch for each. */
@@ -65,18 +122,21 @@ pool_offer_all(const struct kernel_offer *offer, const struct pool_steps steps)
     uint32_t least = pool->capacity;
 
     for (size_t first = 0; first < offer->rows_count; first += POOL_STEP) {
-        const size_t rest = offer->rows_count - first, count = rest < POOL_STEP ? rest : POOL_STEP;
+        const size_t rest = offer->rows_count - first,
+                     end = first + (rest < POOL_STEP ? rest : POOL_STEP);
         const uint32_t bound =
             pool->count == pool->capacity ? pool->distances[pool->capacity - 1] : UINT32_MAX;
-        size_t near[POOL_STEP + 1], near_count = 0;
-        for (size_t i = first; i < first + count; i++) {
-            near[near_count] = i;
-            near_count += offer->distances[i] <= bound;
+        int64_t keys[POOL_STEP + 1], sorted[POOL_STEP];
+        size_t count = 0;
+        for (size_t i = first; i < end; i++) {
+            keys[count] = (int64_t)offer->distances[i] << 32 | offer->rows[i];
+            count += offer->distances[i] <= bound;
         }
-        for (size_t i = 0; i < near_count; i++) {
-            uint32_t at = pool_insert(pool, offer->distances[near[i]], offer->rows[near[i]], steps);
-            least = at < least ? at : least;
-        }
+        if (count == 0)
+            continue;
+        pool_sort(keys, count, sorted);
+        const uint32_t at = pool_merge(pool, sorted, count, steps);
+        least = at < least ? at : least;
     }
     return least;
 }

@@ -174,14 +174,14 @@ static uint32_t count_below(const uint32_t *distances, uint32_t count, uint32_t 
     return below;
 }
 
-static void make_room(uint32_t *values, uint32_t count)
+static void copy(uint32_t *to, const uint32_t *from, uint32_t count)
 {
-    memmove(values + 1, values, count * sizeof *values);
+    memcpy(to, from, count * sizeof *to);
 }
 
 static uint32_t pool_offer(const struct kernel_offer *offer)
 {
-    return pool_offer_all(offer, (struct pool_steps){count_below, make_room});
+    return pool_offer_all(offer, (struct pool_steps){count_below, copy});
 }
 
 static void tile(const struct kernel_tile *tile)

@@ -46,14 +46,18 @@ static void assert_as_model(const struct kernel_pool *pool, const struct model *
 static void offer_many(const struct kernels *kernels, uint32_t capacity, uint32_t spread)
 {
     const size_t bytes = (capacity + KERNEL_POOL_PAD) * sizeof(uint32_t);
-    struct kernel_pool pool = {
-        .distances = malloc(bytes), .rows = calloc(1, bytes), .capacity = capacity};
+    struct kernel_pool pool = {.distances = malloc(bytes),
+                               .rows = calloc(1, bytes),
+                               .spare_distances = malloc(bytes),
+                               .spare_rows = calloc(1, bytes),
+                               .capacity = capacity};
     struct model model = {.all = calloc(capacity + 1, sizeof *model.all)};
     struct prng prng;
 
     assert_true(pool.distances && pool.rows && model.all);
+    assert_true(pool.spare_distances && pool.spare_rows);
     for (size_t i = 0; i < bytes / sizeof(uint32_t); i++)
-        pool.distances[i] = INT32_MAX;
+        pool.distances[i] = pool.spare_distances[i] = INT32_MAX;
     prng_init(&prng, capacity + spread);
     for (int round = 0; round < 60; round++) {
         uint32_t distances[OFFERED_MAX], rows[OFFERED_MAX], least = capacity;
@@ -78,6 +82,8 @@ static void offer_many(const struct kernels *kernels, uint32_t capacity, uint32_
     }
     free(pool.distances);
     free(pool.rows);
+    free(pool.spare_distances);
+    free(pool.spare_rows);
     free(model.all);
 }
 
