@@ -243,12 +243,15 @@ static struct case_work run_pool_offer(struct kernel_field *field, const struct 
 {
     const uint32_t *found = (const uint32_t *)field_chunk(field, what->place, FIELD_CHUNK_BYTES) +
                             field->order_at % (FIELD_CHUNK_BYTES / sizeof(uint32_t));
-    uint32_t distances[POOL_CAPACITY + KERNEL_POOL_PAD];
-    uint32_t rows[POOL_CAPACITY + KERNEL_POOL_PAD] = {0};
-    struct kernel_pool pool = {.distances = distances, .rows = rows, .capacity = POOL_CAPACITY};
+    uint32_t arrays[4][POOL_CAPACITY + KERNEL_POOL_PAD] = {{0}};
+    struct kernel_pool pool = {.distances = arrays[0],
+                               .spare_distances = arrays[1],
+                               .rows = arrays[2],
+                               .spare_rows = arrays[3],
+                               .capacity = POOL_CAPACITY};
 
     for (size_t i = 0; i < POOL_CAPACITY + KERNEL_POOL_PAD; i++)
-        pool.distances[i] = INT32_MAX;
+        arrays[0][i] = arrays[1][i] = INT32_MAX;
     for (size_t first = 0; first < WALK_ROWS; first += LINKS)
         (void)kernels->pool_offer(&(struct kernel_offer){
             .pool = &pool,

@@ -4,7 +4,10 @@
 #include "base/limits.h"
 #include "segstore/kernels/kernels.h"
 
-enum { LINE_BYTES = 64 };
+enum {
+    LINE_BYTES = 64,
+    ASKED_LINES = 8, /* of a row: what follows them in order the processor asks for by itself */
+};
 
 static size_t row_bytes(const struct segment *segment)
 {
@@ -33,10 +36,12 @@ static void compare(const struct segment *segment, const struct kernel_rows *job
 
 void refine_prefetch(const struct segment *segment, uint32_t row)
 {
+    const size_t most = ASKED_LINES * LINE_BYTES;
+    const size_t asked = row_bytes(segment) < most ? row_bytes(segment) : most;
     const char *bytes = row_at(segment, row);
 
     __builtin_prefetch(&segment->primary_keys[row]);
-    for (size_t at = 0; at < row_bytes(segment); at += LINE_BYTES)
+    for (size_t at = 0; at < asked; at += LINE_BYTES)
         __builtin_prefetch(bytes + at);
 }
 
