@@ -55,8 +55,18 @@ static void set_socket(struct nats_loop *loop, int socket)
     atomic_store(&loop->socket, socket);
     loop->stuck_since_ms = 0;
     loop->left_bytes = 0;
-    (void)pthread_mutex_unlock(&loop->lock);
     call(loop);
+    (void)pthread_mutex_unlock(&loop->lock);
+}
+
+/* Its number was closed when poll() looked. If somebody has called since, it may be another's, who
+ * watches it: then the next look tells. */
+static void forget_closed(struct nats_loop *loop, int socket)
+{
+    (void)pthread_mutex_lock(&loop->lock);
+    if (atomic_load(&loop->state) == LOOP_SLEEPS && atomic_load(&loop->socket) == socket)
+        atomic_store(&loop->socket, -1);
+    (void)pthread_mutex_unlock(&loop->lock);
 }
 
 /* A server that stops reading would have us keep all that is published. */
@@ -103,7 +113,7 @@ static bool sleep_until_ready(struct nats_loop *loop, int socket, size_t left_by
     if (descriptors[0].revents != 0)
         (void)!read(loop->wake_fd, &drained, sizeof drained);
     if (descriptors[1].revents & POLLNVAL)
-        (void)atomic_compare_exchange_strong(&loop->socket, &socket, -1);
+        forget_closed(loop, socket);
     return (descriptors[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
            atomic_load(&loop->socket) == socket;
 }

@@ -3,7 +3,6 @@
 
 #include "segstore/graph_space.h"
 #include "segstore/kernels/kernels.h"
-#include <string.h>
 
 enum {
     CODES_BYTES = 1 << 20, /* of a part's codes, about */
@@ -109,7 +108,7 @@ static void put_in_order(struct graph_batch *batch)
         batch->order[places[batch->nearest[i]]++] = batch->first + i;
 }
 
-/* Multiply-adds of a query. */
+/* Multiply-adds of a query, about. */
 static uint64_t work_of(const struct graph_section *graph)
 {
     return (uint64_t)graph->shape.projected * graph->shape.dim +

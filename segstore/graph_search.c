@@ -11,7 +11,7 @@
 enum { TURNS = 4 };
 
 /* What a turn does next. */
-enum phase { PHASE_BEGIN, PHASE_LOOK, PHASE_TAKE, PHASE_TELL, PHASE_OVER };
+enum phase { PHASE_LOOK, PHASE_TAKE, PHASE_TELL, PHASE_BEGIN, PHASE_OVER };
 
 /* One of the queries that are under way. */
 struct turn {
@@ -166,11 +166,12 @@ static enum qn_status walk_all(struct searching *searching)
     for (int i = 0; i < TURNS; i++)
         searching->turns[i].phase = PHASE_BEGIN;
     for (uint32_t i = 0; over < TURNS; i = (i + 1) % TURNS) {
+        const bool is_under_way = searching->turns[i].phase < PHASE_BEGIN;
+        if (is_under_way && scan_must_stop(searching->scan, work))
+            return QN_STATUS_TIMEOUT;
         enum qn_status status = take_turn(searching, &searching->turns[i]);
         if (status != QN_STATUS_OK)
             return status;
-        if (scan_must_stop(searching->scan, work))
-            return QN_STATUS_TIMEOUT;
         over = searching->turns[i].phase == PHASE_OVER ? over + 1 : 0;
     }
     return QN_STATUS_OK;
@@ -181,13 +182,13 @@ enum qn_status graph_search(struct scan *scan)
     const struct graph_section *graph = &scan->segment->index.graph;
     struct searching searching = {
         .scan = scan, .graph = graph, .refine = refine_of(graph, scan->options)};
-    enum qn_status status;
 
     lay(&searching, scan->options->scratch);
-    do {
-        status = graph_batch_next(&searching.batch);
-        if (status == QN_STATUS_OK)
+    for (;;) {
+        enum qn_status status = graph_batch_next(&searching.batch);
+        if (status == QN_STATUS_OK && searching.batch.count > 0)
             status = walk_all(&searching);
-    } while (status == QN_STATUS_OK && searching.batch.count > 0);
-    return status;
+        if (status != QN_STATUS_OK || searching.batch.count == 0)
+            return status;
+    }
 }

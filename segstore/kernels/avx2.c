@@ -8,7 +8,6 @@
 #include "segstore/kernels/avx2_pool.h"
 #include "segstore/kernels/rows.h"
 #include <immintrin.h>
-#include <string.h>
 
 enum { WIDTH = 8, HALVES_MAX = 8, QUERIES_MAX = 2 };
 

@@ -12,7 +12,6 @@ static inline __attribute__((always_inline)) __m256i load(const uint32_t *values
     return _mm256_loadu_si256((const __m256i *)(const void *)values);
 }
 
-/* What lies past the last is not less. */
 static inline __attribute__((always_inline)) uint32_t count_below(const uint32_t *distances,
                                                                   uint32_t count, uint32_t distance)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * pool_offer of kernels.h, but for two steps that instruction sets do by themselves. Searches spend
- * a third of their time here. What is offered at once is sorted and finds its places in the pool as
- * it is, then both are merged into the spare arrays: no place waits for what was just moved. */
+ * pool_offer of kernels.h, but for two steps that instruction sets do by themselves. Searches
+ * spend a fifth of their time here. What is offered at once is sorted and finds its places in the
+ * pool as it is, then both are merged into the spare arrays: no place waits for what was just
+ * moved. */
 #ifndef SEGSTORE_KERNELS_POOL_H
 #define SEGSTORE_KERNELS_POOL_H
 
@@ -14,7 +15,9 @@ enum {
 
 #define POOL_NONE INT64_MAX
 
-/* How many of the distances, of a sorted pool, are less; it may read KERNEL_POOL_PAD more. */
+/* How many of the distances, of a sorted pool, are less; it may look at KERNEL_POOL_PAD more: they
+ * are INT32_MAX, or, in a full pool, rows that left it, not nearer than its last one. What is
+ * farther than that does not come here (pool_offer_all). */
 typedef uint32_t pool_count_below(const uint32_t *distances, uint32_t count, uint32_t distance);
 /* It may read and write KERNEL_POOL_PAD more. */
 typedef void pool_copy(uint32_t *to, const uint32_t *from, uint32_t count);
@@ -126,7 +129,7 @@ pool_offer_all(const struct kernel_offer *offer, const struct pool_steps steps)
                      end = first + (rest < POOL_STEP ? rest : POOL_STEP);
         const uint32_t bound =
             pool->count == pool->capacity ? pool->distances[pool->capacity - 1] : UINT32_MAX;
-        int64_t keys[POOL_STEP + 1], sorted[POOL_STEP];
+        int64_t keys[POOL_STEP], sorted[POOL_STEP];
         size_t count = 0;
         for (size_t i = first; i < end; i++) {
             keys[count] = (int64_t)offer->distances[i] << 32 | offer->rows[i];

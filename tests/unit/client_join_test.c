@@ -171,7 +171,9 @@ static void a_lost_segment_costs_patience_once(void **state)
     like.wanted = QN_VERDICT_PARTIAL;
     like.searches = 1;
     like.patience_ms = 1000;
+    uint32_t before = atomic_load(&world.searches);
     assert_in_range(call_all(client, like, false), 1000000, 1900000);
+    assert_in_range(world.searches - before, 1, THREADS * WORLD_NODES - 1); /* they did share */
     qn_client_close(client);
     world_close(&world);
 }
@@ -186,6 +188,7 @@ static void an_error_is_told_to_each(void **state)
     struct qn_client *client = world_client(&world);
     client->joins.window.size = 0; /* all are held, and go together */
     (void)call_all(client, like, false);
+    assert_true(client->calls.calls_count > THREADS * 3); /* each shared, then asked alone */
     qn_client_close(client);
     world_close(&world);
 }
