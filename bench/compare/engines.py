@@ -13,7 +13,7 @@ import time
 
 import numpy
 
-from peers import EFS, PEERS
+from peers import ASKS, EFS, PEERS
 from sets import K
 
 BIN = "build/release/bin"
@@ -83,7 +83,7 @@ class Qnode:
 
     def search(self, setting):
         told = json.loads(qseg("search", self.path, "--query", self.data.query, "--k", K, *setting, "--batch",
-                               len(self.data.queries), "--json"))
+                               len(self.data.queries), "--passes", ASKS, "--json"))
         keys = numpy.full((len(self.data.queries), K), -1)
         for row, result in enumerate(told["results"]):
             found = [hit["primary_key"] for hit in result["hits"]]

@@ -4,6 +4,7 @@ of degree 32 built with 200 candidates. Rows of a cosine set have length 1: ther
 import ctypes
 import importlib.metadata
 import json
+import math
 import os
 import time
 
@@ -12,6 +13,8 @@ import numpy
 from sets import K
 
 EFS = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+
+ASKS = 2  # the faster counts: none is asked with cold caches, be it a process of its own or this one
 
 
 def resident():
@@ -47,9 +50,11 @@ class Peer:
         return EFS
 
     def search(self, setting):
-        began = time.process_time()
-        keys = self.ask(self.data.queries, setting)
-        took = time.process_time() - began
+        took = math.inf
+        for _ in range(ASKS):
+            began = time.process_time()
+            keys = self.ask(self.data.queries, setting)
+            took = min(took, time.process_time() - began)
         keys = numpy.asarray(keys)[:, :K].astype(numpy.int64)
         return numpy.where((keys >= 0) & (keys < len(self.data.rows)), keys, -1), took
 
