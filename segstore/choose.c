@@ -22,10 +22,9 @@ enum {
     FLAT_ROWS = 2000,      /* too few to calibrate an index on */
     FLAT_VALUES = 1 << 18, /* rows x dim that are scanned in the time that an index takes */
     QUERIES = 96,
-    NEIGHBOURS = 1000,    /* of a query: no other row's code may come near */
-    NEAR = 100,           /* of them that tell of the dimensions, .. */
-    TOLD = 10,            /* .. and that codes must not lose */
-    DIRECTIONS_MAX = 255, /* more are never worth their projection */
+    NEIGHBOURS = 1000, /* of a query: no other row's code may come near */
+    NEAR = 100,        /* of them that tell of the dimensions, .. */
+    TOLD = 10,         /* .. and that codes must not lose */
 
     /* What a search costs, in cache lines: compared codes, rows, a query's projection. */
     COST_CODES = 450,
@@ -264,30 +263,30 @@ static enum qn_status try_projected(const struct sample *sample, uint32_t projec
     return status;
 }
 
-/* As few as fit a code of 32, 64, .. bytes, or all dimensions as they are. */
+/* As few as fit a code of so many bytes, whole cache lines but for the first; or all dimensions as
+ * they are. */
 static enum qn_status try_all(const struct sample *sample, struct choice *choice,
                               struct qn_error *error)
 {
-    const uint32_t dim = sample->input->dim;
-    double best = INFINITY;
+    static const uint32_t code_bytes[] = {32, 64, 128, 192, 256};
+    double best = 0;
+    enum qn_status status = try_projected(sample, 0, &best, error);
 
     choice->projected = 0;
-    for (uint32_t bytes = 0; bytes <= DIRECTIONS_MAX + 1; bytes = bytes == 0 ? 32 : 2 * bytes) {
-        const uint32_t projected = bytes == 0 ? 0 : bytes - 1;
+    for (size_t i = 0; i < COUNT_OF(code_bytes) && status == QN_STATUS_OK; i++) {
+        const uint32_t projected = code_bytes[i] - 1;
         double cost = 0;
-        if (projected >= dim)
+        if (projected >= sample->input->dim)
             break;
-        enum qn_status status = try_projected(sample, projected, &cost, error);
-        if (status != QN_STATUS_OK)
-            return status;
-        if (cost >= best && choice->projected > 0)
+        status = try_projected(sample, projected, &cost, error);
+        if (status == QN_STATUS_OK && cost >= best && choice->projected > 0)
             break; /* more of them will not pay either */
-        if (cost < best) {
+        if (status == QN_STATUS_OK && cost < best) {
             best = cost;
             choice->projected = projected;
         }
     }
-    return QN_STATUS_OK;
+    return status;
 }
 
 bool choose_is_flat(uint64_t rows_count, uint32_t dim)
