@@ -99,22 +99,8 @@ static void queries_find_the_same_together_and_alone(void **state)
         struct pair pair = pair_make(
             &(struct segment_facts){.metric = QN_METRIC_IP, .dim = dims[d], .rows_count = ROWS},
             pair_rows(ROWS, dims[d], 8), counts[0], &options);
-        struct found expected = pair_search(&pair, &pair.indexed, asked);
-        float *const queries = pair.queries;
         for (size_t c = 1; c < COUNT_OF(counts); c++)
-            for (uint32_t first = 0; first + counts[c] <= counts[0]; first += 73) {
-                pair.nq = counts[c];
-                pair.queries = queries + (size_t)first * dims[d];
-                struct found found = pair_search(&pair, &pair.indexed, asked);
-                for (uint32_t i = 0; i < pair.nq * asked.k; i++) {
-                    const struct qn_hit *a = &found.topks[i / 5].hits[i % 5];
-                    const struct qn_hit *b = &expected.topks[first + i / 5].hits[i % 5];
-                    assert_true(a->primary_key == b->primary_key && a->distance == b->distance);
-                }
-                found_free(&found);
-            }
-        pair.queries = queries;
-        found_free(&expected);
+            pair_assert_alone(&pair, asked, counts[c]);
         pair_free(&pair);
     }
 }

@@ -113,22 +113,43 @@ void found_free(struct found *found)
     free(found->storage);
 }
 
+void found_assert_same(const struct found *found, const struct found *expected, uint32_t nq)
+{
+    for (uint32_t i = 0; i < nq; i++) {
+        assert_int_equal(found->topks[i].count, expected->topks[i].count);
+        for (uint32_t j = 0; j < found->topks[i].count; j++) {
+            const struct qn_hit *hit = &found->topks[i].hits[j];
+            assert_int_equal(hit->primary_key, expected->topks[i].hits[j].primary_key);
+            assert_memory_equal(&hit->distance, &expected->topks[i].hits[j].distance,
+                                sizeof(float));
+        }
+    }
+}
+
 void pair_assert_same(const struct pair *pair, struct search_options options)
 {
     struct found expected = pair_search(pair, &pair->flat, (struct search_options){.k = options.k});
     struct found found = pair_search(pair, &pair->indexed, options);
 
-    for (uint32_t i = 0; i < pair->nq; i++) {
-        assert_int_equal(found.topks[i].count, expected.topks[i].count);
-        for (uint32_t j = 0; j < found.topks[i].count; j++) {
-            assert_int_equal(found.topks[i].hits[j].primary_key,
-                             expected.topks[i].hits[j].primary_key);
-            assert_memory_equal(&found.topks[i].hits[j].distance,
-                                &expected.topks[i].hits[j].distance, sizeof(float));
-        }
-    }
+    found_assert_same(&found, &expected, pair->nq);
     found_free(&expected);
     found_free(&found);
+}
+
+void pair_assert_alone(const struct pair *pair, struct search_options options, uint32_t count)
+{
+    enum { BETWEEN = 73 };
+    struct found expected = pair_search(pair, &pair->indexed, options);
+    struct pair some = *pair;
+
+    some.nq = count;
+    for (uint32_t first = 0; first + count <= pair->nq; first += BETWEEN) {
+        some.queries = pair->queries + (size_t)first * pair->indexed.facts.dim;
+        struct found found = pair_search(&some, &some.indexed, options);
+        found_assert_same(&found, &(struct found){.topks = expected.topks + first}, count);
+        found_free(&found);
+    }
+    found_free(&expected);
 }
 
 float *pair_rows(uint64_t rows_count, uint32_t dim, uint64_t seed)

@@ -30,7 +30,11 @@ struct found {
 struct found pair_search(const struct pair *pair, const struct segment *segment,
                          struct search_options options);
 void found_free(struct found *found);
-/* The index finds what an exact search finds, to the bit. */
+/* The same hits in the same order, to the bit. */
+void found_assert_same(const struct found *found, const struct found *expected, uint32_t nq);
+/* The index finds what an exact search finds. */
 void pair_assert_same(const struct pair *pair, struct search_options options);
+/* So many queries at a time find in the index what all find together. */
+void pair_assert_alone(const struct pair *pair, struct search_options options, uint32_t count);
 
 #endif

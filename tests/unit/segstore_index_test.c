@@ -18,24 +18,6 @@ enum { NQ = 9 };
 
 static const enum qn_metric metrics[] = {QN_METRIC_L2, QN_METRIC_IP, QN_METRIC_COSINE};
 
-static void assert_same(const struct pair *pair, struct search_options options)
-{
-    struct found expected = pair_search(pair, &pair->flat, (struct search_options){.k = options.k});
-    struct found found = pair_search(pair, &pair->indexed, options);
-
-    for (uint32_t i = 0; i < pair->nq; i++) {
-        assert_int_equal(found.topks[i].count, expected.topks[i].count);
-        for (uint32_t j = 0; j < found.topks[i].count; j++) {
-            assert_int_equal(found.topks[i].hits[j].primary_key,
-                             expected.topks[i].hits[j].primary_key);
-            assert_memory_equal(&found.topks[i].hits[j].distance,
-                                &expected.topks[i].hits[j].distance, sizeof(float));
-        }
-    }
-    found_free(&expected);
-    found_free(&found);
-}
-
 /* All lists and all candidates: nothing may be lost, k may be more than there are rows. */
 static void looking_at_everything_finds_everything(void **state)
 {
@@ -52,12 +34,12 @@ static void looking_at_everything_finds_everything(void **state)
                                                                      .dim = dims[d],
                                                                      .rows_count = counts[n]},
                                              pair_rows(counts[n], dims[d], n + 1), NQ, &options);
-                assert_same(&pair,
-                            (struct search_options){.k = 10, .nprobe = 1 << 20, .refine = 1000});
-                assert_same(&pair,
-                            (struct search_options){.k = 700, .nprobe = 1 << 20, .refine = 1});
-                assert_same(&pair, (struct search_options){.k = 5, .recall = 1}); /* exact */
-                assert_same(&pair, (struct search_options){.k = 5});
+                pair_assert_same(
+                    &pair, (struct search_options){.k = 10, .nprobe = 1 << 20, .refine = 1000});
+                pair_assert_same(&pair,
+                                 (struct search_options){.k = 700, .nprobe = 1 << 20, .refine = 1});
+                pair_assert_same(&pair, (struct search_options){.k = 5, .recall = 1}); /* exact */
+                pair_assert_same(&pair, (struct search_options){.k = 5});
                 pair_free(&pair);
             }
 }
@@ -72,8 +54,8 @@ static void dim_4096_is_searched(void **state)
         struct pair pair =
             pair_make(&(struct segment_facts){.metric = metrics[m], .dim = 4096, .rows_count = 100},
                       pair_rows(100, 4096, 1), 2, &options);
-        assert_same(&pair, (struct search_options){.k = 10, .nprobe = 3, .refine = 100});
-        assert_same(&pair, (struct search_options){.k = 10, .recall = 1});
+        pair_assert_same(&pair, (struct search_options){.k = 10, .nprobe = 3, .refine = 100});
+        pair_assert_same(&pair, (struct search_options){.k = 10, .recall = 1});
         pair_free(&pair);
     }
 }
@@ -92,9 +74,9 @@ static void equal_rows_are_found_by_key(void **state)
         struct pair pair =
             pair_make(&(struct segment_facts){.metric = metrics[m], .dim = 6, .rows_count = 300},
                       rows, NQ, &options);
-        assert_same(&pair, (struct search_options){.k = 20, .nprobe = 7, .refine = 300});
-        assert_same(&pair, (struct search_options){.k = 20, .nprobe = 1, .refine = 20});
-        assert_same(&pair, (struct search_options){.k = 1, .recall = 0.9F});
+        pair_assert_same(&pair, (struct search_options){.k = 20, .nprobe = 7, .refine = 300});
+        pair_assert_same(&pair, (struct search_options){.k = 20, .nprobe = 1, .refine = 20});
+        pair_assert_same(&pair, (struct search_options){.k = 1, .recall = 0.9F});
         pair_free(&pair);
     }
 }
@@ -268,22 +250,8 @@ static void queries_find_the_same_together_and_alone(void **state)
         struct pair pair =
             pair_make(&(struct segment_facts){.metric = metrics[m], .dim = 20, .rows_count = 3000},
                       pair_rows(3000, 20, 8), counts[0], &options);
-        struct found expected = pair_search(&pair, &pair.indexed, asked);
-        float *const queries = pair.queries;
         for (size_t c = 1; c < COUNT_OF(counts); c++)
-            for (uint32_t first = 0; first + counts[c] <= counts[0]; first += 73) {
-                pair.nq = counts[c];
-                pair.queries = queries + (size_t)first * 20;
-                struct found found = pair_search(&pair, &pair.indexed, asked);
-                for (uint32_t i = 0; i < pair.nq * 10; i++) {
-                    const struct qn_hit *a = &found.topks[i / 10].hits[i % 10];
-                    const struct qn_hit *b = &expected.topks[first + i / 10].hits[i % 10];
-                    assert_true(a->primary_key == b->primary_key && a->distance == b->distance);
-                }
-                found_free(&found);
-            }
-        pair.queries = queries;
-        found_free(&expected);
+            pair_assert_alone(&pair, asked, counts[c]);
         pair_free(&pair);
     }
 }

@@ -67,15 +67,7 @@ static void assert_same(const struct world *world, const struct segment *expecte
     struct found expected = pair_search(&world->pair, expected_of, options);
     struct found found = pair_search(&world->pair, world->loaded, options);
 
-    for (uint32_t i = 0; i < world->pair.nq; i++) {
-        assert_int_equal(found.topks[i].count, expected.topks[i].count);
-        for (uint32_t j = 0; j < found.topks[i].count; j++) {
-            assert_int_equal(found.topks[i].hits[j].primary_key,
-                             expected.topks[i].hits[j].primary_key);
-            assert_memory_equal(&found.topks[i].hits[j].distance,
-                                &expected.topks[i].hits[j].distance, sizeof(float));
-        }
-    }
+    found_assert_same(&found, &expected, world->pair.nq);
     found_free(&expected);
     found_free(&found);
 }
