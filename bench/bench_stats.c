@@ -75,5 +75,5 @@ static int compare_doubles(const void *a, const void *b)
 double bench_median(double *values, uint32_t count)
 {
     qsort(values, count, sizeof *values, compare_doubles);
-    return values[count / 2];
+    return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }

@@ -133,28 +133,15 @@ static enum qn_status run_round(struct roundtrip *trip, struct qn_error *error)
     return status;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-static double median(double *values, uint32_t count)
-{
-    qsort(values, count, sizeof *values, compare);
-    return (values[(count - 1) / 2] + values[count / 2]) / 2;
-}
-
 static struct figures conclude(struct roundtrip *trip)
 {
     struct figures figures;
 
     for (int i = 0; i < COLUMNS_COUNT; i++) {
-        figures.p50_us[i] = median(trip->p50_us[i], trip->rounds_count);
-        figures.p99_us[i] = median(trip->p99_us[i], trip->rounds_count);
+        figures.p50_us[i] = bench_median(trip->p50_us[i], trip->rounds_count);
+        figures.p99_us[i] = bench_median(trip->p99_us[i], trip->rounds_count);
     }
-    figures.added_us = median(trip->added_us, trip->rounds_count);
+    figures.added_us = bench_median(trip->added_us, trip->rounds_count);
     figures.tight_us = figures.p50_us[COLUMN_WAKE] * (100 + MARGIN_PERCENT) / 100;
     figures.bound_us =
         figures.p50_us[COLUMN_WAKE] + figures.p50_us[COLUMN_BARE] * MARGIN_PERCENT / 100;
