@@ -62,7 +62,7 @@ endforeach()
 # What only a real Kafka broker shows: TLS, logins, ACLs. It takes most of a minute, so once.
 if(NOT QNODE_SANITIZE)
   qnode_test(kafka_security_test contract/kafka_security_test.c ${CONTRACT} TIMEOUT 300
-    WAITS LIBS channel)
+    LIBS channel)
   target_compile_definitions(kafka_security_test PRIVATE
     CONTRACT_DIR="${CMAKE_CURRENT_SOURCE_DIR}/contract")
   set_tests_properties(kafka_security_test PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED")
