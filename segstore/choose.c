@@ -87,8 +87,7 @@ static bool sample_init(struct sample *sample, const struct choose_input *input)
     sample->vectors = malloc((size_t)nq * input->dim * sizeof(float));
     sample->tiles = malloc(search_queries_bytes(input->dim, nq) + 1);
     sample->scratch = aligned_alloc(
-        SECTION_ALIGNMENT,
-        section_round_up(search_scratch_bytes(&segment, &options, nq) + 1, SECTION_ALIGNMENT));
+        SECTION_ALIGNMENT, section_align(search_scratch_bytes(&segment, &options, nq) + 1));
     return sample->keys != NULL && sample->storage != NULL && sample->vectors != NULL &&
            sample->tiles != NULL && sample->scratch != NULL;
 }
@@ -273,15 +272,15 @@ static enum qn_status try_all(const struct sample *sample, struct choice *choice
     enum qn_status status = try_projected(sample, 0, &best, error);
 
     choice->projected = 0;
-    for (size_t i = 0; i < COUNT_OF(code_bytes) && status == QN_STATUS_OK; i++) {
+    for (size_t i = 0; status == QN_STATUS_OK && i < COUNT_OF(code_bytes); i++) {
         const uint32_t projected = code_bytes[i] - 1;
         double cost = 0;
         if (projected >= sample->input->dim)
             break;
         status = try_projected(sample, projected, &cost, error);
-        if (status == QN_STATUS_OK && cost >= best && choice->projected > 0)
+        if (status != QN_STATUS_OK || (cost >= best && choice->projected > 0))
             break; /* more of them will not pay either */
-        if (status == QN_STATUS_OK && cost < best) {
+        if (cost < best) {
             best = cost;
             choice->projected = projected;
         }

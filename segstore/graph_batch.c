@@ -17,23 +17,18 @@ static uint32_t room_of(const struct graph_section *graph, uint32_t nq)
     return tiles * KERNEL_TILE_QUERIES < nq ? tiles * KERNEL_TILE_QUERIES : nq;
 }
 
-static size_t align_up(size_t bytes)
-{
-    return section_round_up(bytes, SECTION_ALIGNMENT);
-}
-
 static size_t numbers_bytes(uint32_t room)
 {
-    return align_up(room * sizeof(uint32_t));
+    return section_align(room * sizeof(uint32_t));
 }
 
 size_t graph_batch_bytes(const struct graph_section *graph, uint32_t nq)
 {
     const uint32_t room = room_of(graph, nq);
 
-    return 2 * numbers_bytes(room) + align_up((size_t)room * graph->code_dims) +
-           align_up(graph_space_floats(graph) * sizeof(float)) +
-           align_up(graph_space_tile_floats(graph) * sizeof(float));
+    return 2 * numbers_bytes(room) + section_align((size_t)room * graph->code_dims) +
+           section_align(graph_space_floats(graph) * sizeof(float)) +
+           section_align(graph_space_tile_floats(graph) * sizeof(float));
 }
 
 void graph_batch_init(struct graph_batch *batch, struct scan *scan, void *memory)
@@ -48,9 +43,9 @@ void graph_batch_init(struct graph_batch *batch, struct scan *scan, void *memory
     batch->nearest = (uint32_t *)(void *)place;
     place += numbers_bytes(room);
     batch->codes = place;
-    place += align_up((size_t)room * graph->code_dims);
+    place += section_align((size_t)room * graph->code_dims);
     batch->space = (float *)(void *)place;
-    place += align_up(graph_space_floats(graph) * sizeof(float));
+    place += section_align(graph_space_floats(graph) * sizeof(float));
     batch->products = (float *)(void *)place;
 }
 

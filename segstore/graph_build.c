@@ -77,8 +77,7 @@ static void insert_rows(void *owner, size_t first, size_t count)
 {
     struct graph_builder *builder = owner;
     const uint32_t ef = builder->options.ef_construction;
-    const size_t walk_bytes =
-        section_round_up(graph_walk_bytes(&builder->graph, ef), SECTION_ALIGNMENT);
+    const size_t walk_bytes = section_align(graph_walk_bytes(&builder->graph, ef));
     unsigned char *memory = aligned_alloc(SECTION_ALIGNMENT, WALKS * walk_bytes);
     struct graph_walk walks[WALKS];
 

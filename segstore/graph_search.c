@@ -48,20 +48,15 @@ static uint32_t capacity_of(const struct graph_section *graph, const struct sear
     return options->ef > refine ? at_most_rows(graph, options->ef) : refine;
 }
 
-static size_t align_up(size_t bytes)
-{
-    return section_round_up(bytes, SECTION_ALIGNMENT);
-}
-
 static size_t walk_bytes(const struct graph_section *graph, const struct search_options *options)
 {
-    return align_up(graph_walk_bytes(graph, capacity_of(graph, options)));
+    return section_align(graph_walk_bytes(graph, capacity_of(graph, options)));
 }
 
 size_t graph_scratch_bytes(const struct graph_section *graph, const struct search_options *options,
                            uint32_t nq)
 {
-    return TURNS * walk_bytes(graph, options) + align_up(graph_batch_bytes(graph, nq)) +
+    return TURNS * walk_bytes(graph, options) + section_align(graph_batch_bytes(graph, nq)) +
            flat_rows_bytes(graph->shape.dim);
 }
 
@@ -76,7 +71,7 @@ static void lay(struct searching *searching, unsigned char *place)
         place += walk_bytes(graph, scan->options);
     }
     graph_batch_init(&searching->batch, searching->scan, place);
-    searching->exact = place + align_up(graph_batch_bytes(graph, scan->queries->nq));
+    searching->exact = place + section_align(graph_batch_bytes(graph, scan->queries->nq));
 }
 
 static const float *query_of(const struct searching *searching, const struct turn *turn)

@@ -27,8 +27,7 @@ static uint32_t visited_bits(const struct graph_section *graph, uint32_t capacit
 
 static size_t pool_bytes(uint32_t capacity)
 {
-    return section_round_up(((size_t)capacity + KERNEL_POOL_PAD) * sizeof(uint32_t),
-                            SECTION_ALIGNMENT);
+    return section_align(((size_t)capacity + KERNEL_POOL_PAD) * sizeof(uint32_t));
 }
 
 size_t graph_walk_bytes(const struct graph_section *graph, uint32_t capacity)
@@ -39,15 +38,15 @@ size_t graph_walk_bytes(const struct graph_section *graph, uint32_t capacity)
 void graph_walk_init(struct graph_walk *walk, const struct graph_section *graph, uint32_t ef,
                      uint32_t capacity, void *memory)
 {
+    uint32_t *arrays[POOL_ARRAYS];
     unsigned char *place = memory;
 
-    walk->graph = graph;
-    walk->ef = ef;
-    uint32_t *arrays[POOL_ARRAYS];
     for (int i = 0; i < POOL_ARRAYS; i++) {
         arrays[i] = (uint32_t *)(void *)place;
         place += pool_bytes(capacity);
     }
+    walk->graph = graph;
+    walk->ef = ef;
     walk->pool = (struct kernel_pool){.distances = arrays[0],
                                       .rows = arrays[1],
                                       .spare_distances = arrays[2],
@@ -55,7 +54,6 @@ void graph_walk_init(struct graph_walk *walk, const struct graph_section *graph,
                                       .capacity = capacity};
     walk->visited = (uint16_t *)(void *)place;
     walk->visited_bits = visited_bits(graph, capacity);
-    memset(memory, 0, POOL_ARRAYS * pool_bytes(capacity));
 }
 
 /* False: it was met before, as far as the cache remembers. An odd factor gives each row bits of its

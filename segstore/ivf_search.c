@@ -68,7 +68,7 @@ static void lay_out(const struct ivf *ivf, size_t offsets[PARTS_COUNT + 1])
 
     offsets[0] = 0;
     for (int i = 0; i < PARTS_COUNT; i++)
-        offsets[i + 1] = offsets[i] + section_round_up(bytes[i], SECTION_ALIGNMENT);
+        offsets[i + 1] = offsets[i] + section_align(bytes[i]);
 }
 
 size_t ivf_scratch_bytes(const struct ivf_section *index, const struct search_options *options,

@@ -16,18 +16,30 @@ size_t rows_first_nonfinite(const float *values, size_t count)
 }
 
 /* In some sums that do not wait for each other. */
-double rows_square(const float *a, const float *b, uint32_t dim)
+static inline __attribute__((always_inline)) double square_of(const float *a, const float *b,
+                                                              uint32_t dim, bool is_distance)
 {
     enum { SUMS = 8 };
     double sums[SUMS] = {0}, square = 0;
+    uint32_t d = 0;
 
-    for (uint32_t d = 0; d < dim; d++) {
-        const double value = (double)a[d] - (b != NULL ? (double)b[d] : 0);
-        sums[d % SUMS] += value * value;
+    for (; d + SUMS <= dim; d += SUMS)
+        for (uint32_t i = 0; i < SUMS; i++) {
+            const double value = (double)a[d + i] - (is_distance ? (double)b[d + i] : 0);
+            sums[i] += value * value;
+        }
+    for (; d < dim; d++) {
+        const double value = (double)a[d] - (is_distance ? (double)b[d] : 0);
+        square += value * value;
     }
     for (uint32_t i = 0; i < SUMS; i++)
         square += sums[i];
     return square;
+}
+
+double rows_square(const float *a, const float *b, uint32_t dim)
+{
+    return b != NULL ? square_of(a, b, dim, true) : square_of(a, b, dim, false);
 }
 
 bool rows_normalise(float *vector, uint32_t dim)

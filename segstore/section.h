@@ -22,6 +22,11 @@ enum {
 };
 
 uint64_t section_round_up(uint64_t value, uint64_t to);
+/* To whole cache lines. */
+static inline size_t section_align(size_t bytes)
+{
+    return section_round_up(bytes, SECTION_ALIGNMENT);
+}
 /* bytes: of each array; ret_offsets[count] is the end of the section. */
 void section_lay_out(const uint64_t bytes[], size_t count, uint64_t ret_offsets[]);
 /* QN_STATUS_CORRUPT, "section index: NAME: value 3 is not finite". */

@@ -92,9 +92,8 @@ enum { KERNEL_POOL_PAD = 32 }; /* room in each array past a pool's capacity */
 
 /* What a walk through a graph keeps of the rows that it met: nearest first, then the lower row. */
 struct kernel_pool {
-    uint32_t
-        *distances; /* below 2^31; all are INT32_MAX before the first offer, the spare ones too */
-    uint32_t *rows; /* each << 1 | whether its links were followed; rows below 2^31 */
+    uint32_t *distances; /* below 2^31; before the first offer all INT32_MAX, spare ones too */
+    uint32_t *rows;      /* each << 1 | whether its links were followed; rows below 2^31 */
     uint32_t *spare_distances, *spare_rows; /* an offer may change places with them */
     uint32_t capacity, count;
 };

@@ -56,13 +56,20 @@ static inline __attribute__((always_inline)) bool pool_find(const struct kernel_
     return at == pool->count || pool->distances[at] != distance || pool->rows[at] >> 1 != row;
 }
 
-static inline __attribute__((always_inline)) void pool_copy_both(const struct kernel_pool *pool,
-                                                                 const uint32_t at[2],
-                                                                 uint32_t count,
-                                                                 const struct pool_steps steps)
+/* How far a merge has come in the spare arrays, and in the pool. */
+struct pool_cursor {
+    uint32_t to, from;
+};
+
+static inline __attribute__((always_inline)) void pool_pass(const struct kernel_pool *pool,
+                                                            struct pool_cursor *cursor,
+                                                            uint32_t count,
+                                                            const struct pool_steps steps)
 {
-    steps.copy(pool->spare_distances + at[0], pool->distances + at[1], count);
-    steps.copy(pool->spare_rows + at[0], pool->rows + at[1], count);
+    steps.copy(pool->spare_distances + cursor->to, pool->distances + cursor->from, count);
+    steps.copy(pool->spare_rows + cursor->to, pool->rows + cursor->from, count);
+    cursor->to += count;
+    cursor->from += count;
 }
 
 /* sorted: distance << 32 | row, or none. Returns the least place that one took. */
@@ -71,35 +78,32 @@ static inline __attribute__((always_inline)) uint32_t pool_merge(struct kernel_p
                                                                  size_t count,
                                                                  const struct pool_steps steps)
 {
-    uint32_t least = pool->capacity, at[2] = {0, 0}; /* of the spare arrays, of the pool */
+    uint32_t least = pool->capacity;
+    struct pool_cursor cursor = {0, 0};
 
     for (size_t i = 0; i < count; i++) {
         const uint32_t distance = (uint32_t)(sorted[i] >> 32), row = (uint32_t)sorted[i];
         uint32_t place;
         if (sorted[i] == POOL_NONE || !pool_find(pool, distance, row, steps, &place))
             continue;
-        const uint32_t count_before = place - at[1];
-        if (at[0] + count_before >= pool->capacity) /* and so are those that follow */
+        if (cursor.to + (place - cursor.from) >= pool->capacity) /* so are those that follow */
             break;
-        pool_copy_both(pool, at, count_before, steps);
-        at[0] += count_before;
-        at[1] = place;
-        pool->spare_distances[at[0]] = distance;
-        pool->spare_rows[at[0]] = row << 1;
-        least = at[0] < least ? at[0] : least;
-        at[0]++;
+        pool_pass(pool, &cursor, place - cursor.from, steps);
+        pool->spare_distances[cursor.to] = distance;
+        pool->spare_rows[cursor.to] = row << 1;
+        least = cursor.to < least ? cursor.to : least;
+        cursor.to++;
     }
     if (least == pool->capacity)
         return least;
-    const uint32_t left = pool->count - at[1], room = pool->capacity - at[0];
-    const uint32_t rest = left < room ? left : room;
-    pool_copy_both(pool, at, rest, steps);
+    const uint32_t left = pool->count - cursor.from, room = pool->capacity - cursor.to;
+    pool_pass(pool, &cursor, left < room ? left : room, steps);
     *pool = (struct kernel_pool){.distances = pool->spare_distances,
                                  .rows = pool->spare_rows,
                                  .spare_distances = pool->distances,
                                  .spare_rows = pool->rows,
                                  .capacity = pool->capacity,
-                                 .count = at[0] + rest};
+                                 .count = cursor.to};
     return least;
 }
 
