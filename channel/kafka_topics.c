@@ -178,12 +178,14 @@ static enum qn_status compare_existing(struct work *work, const struct kafka_adm
     return status;
 }
 
-/* A topic that was just made may take a moment to be seen. */
+/* A topic that was just made, by us or by another, may take a moment to be seen. */
 static void count_partitions(struct work *work)
 {
     for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++) {
         struct kafka_topic_report *report = &work->reports[kind];
-        for (int tries = 0; report->state == KAFKA_TOPIC_CREATED && tries < TRIES &&
+        const bool is_there =
+            report->state != KAFKA_TOPIC_MISSING && report->state != KAFKA_TOPIC_REFUSED;
+        for (int tries = 0; is_there && report->partitions == 0 && tries < TRIES &&
                             kafka_partitions(work->kafka, report->name.text, LOOK_UP_MS,
                                              &report->partitions) != QN_STATUS_OK;
              tries++)
