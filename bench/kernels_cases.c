@@ -61,14 +61,24 @@ static struct case_work run_ip(struct kernel_field *field, const struct kernels 
     return run_job(field, kernels->ip, what);
 }
 
+/* Bounds that no row passes, as when a search has its nearest. */
+static void fill_bounds(float bounds[KERNEL_TILE_QUERIES])
+{
+    for (size_t i = 0; i < KERNEL_TILE_QUERIES; i++)
+        bounds[i] = FLT_MAX;
+}
+
 static struct case_work run_tile(struct kernel_field *field, const struct kernels *kernels,
                                  const struct kernel_case *what)
 {
     const float *blocks = field_chunk(field, what->place, FIELD_CHUNK_BYTES);
     alignas(64) float sums[STEP_SUMS];
+    float bounds[KERNEL_TILE_QUERIES];
+    uint32_t passed = 0;
 
+    fill_bounds(bounds);
     for (size_t block = 0; block < CHUNK_BLOCKS; block += STEP_BLOCKS)
-        kernels->tile(&(struct kernel_tile){
+        passed |= kernels->tile(&(struct kernel_tile){
             .queries = floats(field),
             .blocks = blocks + block * BLOCK_FLOATS,
             .block_floats = BLOCK_FLOATS,
@@ -76,28 +86,33 @@ static struct case_work run_tile(struct kernel_field *field, const struct kernel
             .blocks_count = STEP_BLOCKS,
             .is_first = true,
             .sums = sums,
+            .bounds = bounds,
         });
+    CHECK(passed == 0);
     return (struct case_work){.bytes = FIELD_CHUNK_BYTES,
                               .madds = (size_t)KERNEL_TILE_QUERIES * CHUNK_BLOCKS * BLOCK_FLOATS};
 }
 
-/* The sums of a tile's step; no row may enter, as when a search has its nearest. */
+/* The sums of a tile's step. */
 static struct case_work run_sieve(struct kernel_field *field, const struct kernels *kernels,
                                   const struct kernel_case *what)
 {
     const float *terms = field_chunk(field, what->place, FIELD_CHUNK_BYTES),
                 *sums = terms + CASE_DIM;
     float bounds[KERNEL_TILE_QUERIES];
-    uint16_t masks[STEP_BLOCKS * KERNEL_TILE_QUERIES];
+    uint16_t masks[KERNEL_TILE_QUERIES];
 
-    for (size_t i = 0; i < KERNEL_TILE_QUERIES; i++)
-        bounds[i] = FLT_MAX;
+    fill_bounds(bounds);
     for (size_t i = 0; i < SIEVES; i++)
-        CHECK(!kernels->sieve(&(struct kernel_sieve){.sums = sums,
-                                                     .terms = terms,
-                                                     .bounds = bounds,
-                                                     .blocks_count = STEP_BLOCKS,
-                                                     .ret_masks = masks}));
+        for (size_t block = 0; block < STEP_BLOCKS; block++) {
+            kernels->sieve(&(struct kernel_sieve){
+                .sums = sums + block * KERNEL_TILE_QUERIES * LIMIT_BLOCK_ROWS,
+                .terms = terms + block * LIMIT_BLOCK_ROWS,
+                .bounds = bounds,
+                .ret_masks = masks,
+            });
+            CHECK(masks[0] == 0);
+        }
     return (struct case_work){.bytes = SIEVES * STEP_SUMS * sizeof(float)};
 }
 

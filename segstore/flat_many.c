@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Many queries. A group of blocks stays in the second-level cache while all tiles of queries go
  * over it; sums of a few blocks and one tile of queries are in a buffer on the stack, dimension
- * chunk by dimension chunk, until they are whole and the sieve picks the rows that may enter. No
- * matrix of distances is ever written.
+ * chunk by dimension chunk. When they are whole, the tile says in which blocks a row may enter,
+ * which are few, and the sieve which row that is. No matrix of distances is ever written.
  *
  * For ip and cosine the sums are the distances, to the bit. For l2 a sum s = q.x only filters, by
  * |q|^2 + |x|^2 - 2 s, at half the arithmetic of the definition; rows that pass are computed as
@@ -83,6 +83,13 @@ static void fill_terms(const struct scan *scan, struct group *group)
             group->terms[i] <= square_max ? down(group->terms[i] * factor) : -INFINITY;
 }
 
+/* NULL: the metric has none. */
+static const float *terms_of(const struct scan *scan, const struct group *group, uint64_t offset)
+{
+    return scan->segment->facts.metric == QN_METRIC_L2 ? group->terms + offset * LIMIT_BLOCK_ROWS
+                                                       : NULL;
+}
+
 /* What s - term must not be below. */
 static float bound_of(const struct scan *scan, uint32_t query)
 {
@@ -146,49 +153,66 @@ static void take_passed(struct scan *scan, struct group *group, const struct pas
         take_waiting(scan, group);
 }
 
-/* One tile of queries against a few blocks of a group. */
-static void scan_step(struct scan *scan, struct group *group, uint32_t first_query, uint64_t offset,
+/* A tile of queries, and what none of their sums may be below. Bounds grow with the hits: old ones
+ * let more pass, and lose nothing. */
+struct turn {
+    uint32_t first_query, queries_count;
+    float bounds[KERNEL_TILE_QUERIES];
+};
+
+static void renew_bounds(const struct scan *scan, struct turn *turn)
+{
+    for (uint32_t q = 0; q < KERNEL_TILE_QUERIES; q++)
+        turn->bounds[q] =
+            q < turn->queries_count ? bound_of(scan, turn->first_query + q) : INFINITY;
+}
+
+/* Rows of a block that may enter; sums: of all queries of the turn. */
+static void take_block(struct scan *scan, struct group *group, struct turn *turn, uint64_t offset,
+                       const float *sums)
+{
+    uint16_t masks[KERNEL_TILE_QUERIES];
+
+    kernels_current()->sieve(&(struct kernel_sieve){
+        .sums = sums,
+        .terms = terms_of(scan, group, offset),
+        .bounds = turn->bounds,
+        .ret_masks = masks,
+    });
+    for (uint32_t q = 0; q < turn->queries_count; q++)
+        if (masks[q] != 0)
+            take_passed(scan, group,
+                        &(struct passed){group->block + offset, turn->first_query + q, masks[q]},
+                        sums + (size_t)q * LIMIT_BLOCK_ROWS);
+    renew_bounds(scan, turn);
+}
+
+/* A tile of queries against a few blocks of a group. */
+static void scan_step(struct scan *scan, struct group *group, struct turn *turn, uint64_t offset,
                       size_t blocks_count)
 {
-    const struct kernels *kernels = kernels_current();
     const size_t dim = scan->segment->facts.dim, block_floats = dim * LIMIT_BLOCK_ROWS;
-    const uint64_t block = group->block + offset;
-    const uint32_t queries_count = scan->queries->nq - first_query < KERNEL_TILE_QUERIES
-                                       ? scan->queries->nq - first_query
-                                       : KERNEL_TILE_QUERIES;
     alignas(64) float sums[STEP_BLOCKS * KERNEL_TILE_QUERIES * LIMIT_BLOCK_ROWS];
-    float bounds[KERNEL_TILE_QUERIES] = {0};
-    uint16_t masks[STEP_BLOCKS * KERNEL_TILE_QUERIES];
+    uint32_t passed = 0;
 
     for (size_t d = 0; d < dim; d += CHUNK_DIMS)
-        kernels->tile(&(struct kernel_tile){
-            .queries = scan->queries->tiles + (first_query * dim) + d * KERNEL_TILE_QUERIES,
-            .blocks = scan->segment->blocks + block * block_floats + d * LIMIT_BLOCK_ROWS,
+        passed = kernels_current()->tile(&(struct kernel_tile){
+            .queries = scan->queries->tiles + turn->first_query * dim + d * KERNEL_TILE_QUERIES,
+            .blocks = scan->segment->blocks + (group->block + offset) * block_floats +
+                      d * LIMIT_BLOCK_ROWS,
             .block_floats = block_floats,
             .dims = dim - d < CHUNK_DIMS ? dim - d : CHUNK_DIMS,
             .blocks_count = blocks_count,
             .is_first = d == 0,
             .sums = sums,
+            .terms = terms_of(scan, group, offset),
+            .bounds = dim - d <= CHUNK_DIMS ? turn->bounds : NULL, /* the sums are whole */
         });
-    for (uint32_t q = 0; q < queries_count; q++)
-        bounds[q] = bound_of(scan, first_query + q);
-    if (!kernels->sieve(&(struct kernel_sieve){
-            .sums = sums,
-            .terms = scan->segment->facts.metric == QN_METRIC_L2
-                         ? group->terms + offset * LIMIT_BLOCK_ROWS
-                         : NULL,
-            .bounds = bounds,
-            .blocks_count = blocks_count,
-            .ret_masks = masks,
-        }))
-        return;
-    for (size_t b = 0; b < blocks_count; b++)
-        for (uint32_t q = 0; q < queries_count; q++)
-            if (masks[b * KERNEL_TILE_QUERIES + q] != 0)
-                take_passed(scan, group,
-                            &(struct passed){block + b, first_query + q,
-                                             masks[b * KERNEL_TILE_QUERIES + q]},
-                            sums + (b * KERNEL_TILE_QUERIES + q) * LIMIT_BLOCK_ROWS);
+    for (; passed != 0; passed &= passed - 1) {
+        const size_t block = (size_t)__builtin_ctz(passed);
+        take_block(scan, group, turn, offset + block,
+                   sums + block * KERNEL_TILE_QUERIES * LIMIT_BLOCK_ROWS);
+    }
 }
 
 /* False when the deadline passed. */
@@ -199,8 +223,13 @@ static bool scan_group(struct scan *scan, struct group *group)
     if (facts->metric == QN_METRIC_L2)
         fill_terms(scan, group);
     for (uint32_t query = 0; query < scan->queries->nq; query += KERNEL_TILE_QUERIES) {
+        const uint32_t rest = scan->queries->nq - query;
+        struct turn turn = {.first_query = query,
+                            .queries_count =
+                                rest < KERNEL_TILE_QUERIES ? rest : KERNEL_TILE_QUERIES};
+        renew_bounds(scan, &turn);
         for (uint64_t at = 0; at < group->blocks_count; at += STEP_BLOCKS)
-            scan_step(scan, group, query, at,
+            scan_step(scan, group, &turn, at,
                       group->blocks_count - at < STEP_BLOCKS ? group->blocks_count - at
                                                              : STEP_BLOCKS);
         if (scan_must_stop(scan, group->blocks_count * LIMIT_BLOCK_ROWS * KERNEL_TILE_QUERIES *

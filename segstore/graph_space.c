@@ -62,7 +62,7 @@ size_t graph_space_tile_floats(const struct graph_section *graph)
 
 void graph_space_tile(const struct graph_section *graph, const float *tile, float *ret_products)
 {
-    kernels_current()->tile(&(struct kernel_tile){
+    (void)kernels_current()->tile(&(struct kernel_tile){
         .queries = tile,
         .blocks = graph->directions,
         .block_floats = (size_t)graph->shape.dim * LIMIT_BLOCK_ROWS,

@@ -138,8 +138,18 @@ static void points(const struct kernel_points *points)
 
 enum { TILE_QUERIES = KERNEL_TILE_QUERIES / 2 };
 
+static inline __m256 term_of(const float *terms, size_t first)
+{
+    return terms != NULL ? _mm256_loadu_ps(terms + first) : _mm256_setzero_ps();
+}
+
+static inline __m256 may_enter(__m256 sum, __m256 term, __m256 bound)
+{
+    return _mm256_cmp_ps(_mm256_sub_ps(sum, term), bound, _CMP_NLT_UQ);
+}
+
 /* Half of the queries against one block: 12 sums, 2 values and a query's value. */
-static void tile_half(const struct kernel_tile *tile, size_t block, size_t first_query)
+static bool tile_half(const struct kernel_tile *tile, size_t block, size_t first_query)
 {
     const float *values = tile->blocks + block * tile->block_floats;
     const float *query = tile->queries + first_query;
@@ -162,35 +172,43 @@ static void tile_half(const struct kernel_tile *tile, size_t block, size_t first
     for (int q = 0; q < TILE_QUERIES; q++)
         for (int h = 0; h < 2; h++)
             _mm256_store_ps(ret + q * LIMIT_BLOCK_ROWS + h * WIDTH, sums[q][h]);
+    if (tile->bounds == NULL)
+        return false;
+    const __m256 low = term_of(tile->terms, block * LIMIT_BLOCK_ROWS);
+    const __m256 high = term_of(tile->terms, block * LIMIT_BLOCK_ROWS + WIDTH);
+    __m256 any = _mm256_setzero_ps();
+    for (int q = 0; q < TILE_QUERIES; q++) {
+        __m256 bound = _mm256_set1_ps(tile->bounds[first_query + (size_t)q]);
+        any = _mm256_or_ps(any, may_enter(sums[q][0], low, bound));
+        any = _mm256_or_ps(any, may_enter(sums[q][1], high, bound));
+    }
+    return _mm256_movemask_ps(any) != 0;
 }
 
-static void tile_all(const struct kernel_tile *tile)
+static uint32_t tile_all(const struct kernel_tile *tile)
 {
+    uint32_t passed = 0;
+
     for (size_t block = 0; block < tile->blocks_count; block++)
         for (size_t query = 0; query < KERNEL_TILE_QUERIES; query += TILE_QUERIES)
-            tile_half(tile, block, query);
+            if (tile_half(tile, block, query))
+                passed |= UINT32_C(1) << block;
+    return passed;
 }
 
-static bool sieve(const struct kernel_sieve *sieve)
+static void sieve(const struct kernel_sieve *sieve)
 {
-    unsigned any = 0;
+    const __m256 terms[2] = {term_of(sieve->terms, 0), term_of(sieve->terms, WIDTH)};
 
-    for (size_t i = 0; i < sieve->blocks_count * KERNEL_TILE_QUERIES; i++) {
-        const size_t block = i / KERNEL_TILE_QUERIES;
-        __m256 bound = _mm256_set1_ps(sieve->bounds[i % KERNEL_TILE_QUERIES]);
+    for (size_t q = 0; q < KERNEL_TILE_QUERIES; q++) {
+        __m256 bound = _mm256_set1_ps(sieve->bounds[q]);
         unsigned mask = 0;
         for (size_t h = 0; h < 2; h++) {
-            __m256 sum = _mm256_load_ps(sieve->sums + i * LIMIT_BLOCK_ROWS + h * WIDTH);
-            if (sieve->terms != NULL)
-                sum = _mm256_sub_ps(
-                    sum, _mm256_loadu_ps(sieve->terms + block * LIMIT_BLOCK_ROWS + h * WIDTH));
-            mask |= (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(sum, bound, _CMP_NLT_UQ))
-                    << (h * WIDTH);
+            __m256 sum = _mm256_load_ps(sieve->sums + q * LIMIT_BLOCK_ROWS + h * WIDTH);
+            mask |= (unsigned)_mm256_movemask_ps(may_enter(sum, terms[h], bound)) << (h * WIDTH);
         }
-        sieve->ret_masks[i] = (uint16_t)mask;
-        any |= mask;
+        sieve->ret_masks[q] = (uint16_t)mask;
     }
-    return any != 0;
 }
 
 /* A float is finite unless all bits of its exponent are set. */

@@ -195,9 +195,19 @@ static void codes8(const struct kernel_codes *codes)
 
 enum { TILE_BLOCKS = 2 };
 
+static inline __m512 term_of(const float *terms, size_t first)
+{
+    return terms != NULL ? _mm512_loadu_ps(terms + first) : _mm512_setzero_ps();
+}
+
+static inline __mmask16 may_enter(__m512 sum, __m512 term, float bound)
+{
+    return _mm512_cmp_ps_mask(_mm512_sub_ps(sum, term), _mm512_set1_ps(bound), _CMP_NLT_UQ);
+}
+
 /* 24 sums in registers, 2 values and a query's value. */
-static inline __attribute__((always_inline)) void tile_blocks(const struct kernel_tile *tile,
-                                                              size_t first, int blocks)
+static inline __attribute__((always_inline)) uint32_t tile_blocks(const struct kernel_tile *tile,
+                                                                  size_t first, int blocks)
 {
     const float *values = tile->blocks + first * tile->block_floats;
     const float *query = tile->queries;
@@ -223,34 +233,38 @@ static inline __attribute__((always_inline)) void tile_blocks(const struct kerne
     for (int b = 0; b < blocks; b++)
         for (int q = 0; q < KERNEL_TILE_QUERIES; q++)
             _mm512_store_ps(ret + (b * KERNEL_TILE_QUERIES + q) * LIMIT_BLOCK_ROWS, sums[b][q]);
+    uint32_t passed = 0;
+    for (int b = 0; tile->bounds != NULL && b < blocks; b++) {
+        const size_t block = first + (size_t)b;
+        const __m512 term = term_of(tile->terms, block * LIMIT_BLOCK_ROWS);
+        __mmask16 any = 0;
+        for (int q = 0; q < KERNEL_TILE_QUERIES; q++)
+            any |= may_enter(sums[b][q], term, tile->bounds[q]);
+        if (any != 0)
+            passed |= UINT32_C(1) << block;
+    }
+    return passed;
 }
 
-static void tile_all(const struct kernel_tile *tile)
+static uint32_t tile_all(const struct kernel_tile *tile)
 {
+    uint32_t passed = 0;
     size_t block = 0;
 
     for (; block + TILE_BLOCKS <= tile->blocks_count; block += TILE_BLOCKS)
-        tile_blocks(tile, block, TILE_BLOCKS);
+        passed |= tile_blocks(tile, block, TILE_BLOCKS);
     if (block < tile->blocks_count)
-        tile_blocks(tile, block, 1);
+        passed |= tile_blocks(tile, block, 1);
+    return passed;
 }
 
-static bool sieve(const struct kernel_sieve *sieve)
+static void sieve(const struct kernel_sieve *sieve)
 {
-    unsigned any = 0;
+    const __m512 term = term_of(sieve->terms, 0);
 
-    for (size_t b = 0; b < sieve->blocks_count; b++) {
-        __m512 term = sieve->terms != NULL ? _mm512_loadu_ps(sieve->terms + b * LIMIT_BLOCK_ROWS)
-                                           : _mm512_setzero_ps();
-        for (size_t q = 0; q < KERNEL_TILE_QUERIES; q++) {
-            size_t i = b * KERNEL_TILE_QUERIES + q;
-            __m512 sum = _mm512_sub_ps(_mm512_load_ps(sieve->sums + i * LIMIT_BLOCK_ROWS), term);
-            __mmask16 mask = _mm512_cmp_ps_mask(sum, _mm512_set1_ps(sieve->bounds[q]), _CMP_NLT_UQ);
-            sieve->ret_masks[i] = mask;
-            any |= mask;
-        }
-    }
-    return any != 0;
+    for (size_t q = 0; q < KERNEL_TILE_QUERIES; q++)
+        sieve->ret_masks[q] =
+            may_enter(_mm512_load_ps(sieve->sums + q * LIMIT_BLOCK_ROWS), term, sieve->bounds[q]);
 }
 
 /* A float is finite unless all bits of its exponent are set. */

@@ -18,24 +18,26 @@ struct kernel_job {
 enum { KERNEL_TILE_QUERIES = 12, KERNEL_PAIRS = 4, KERNEL_CODE_QUERIES = 4 };
 
 /* A tile of queries against blocks, some of the dimensions: inner products with one sum for each
- * query and row, the dimensions in order, so that the whole of them has the bits of ip. */
+ * query and row, the dimensions in order, so that the whole of them has the bits of ip. With bounds
+ * it tells in which blocks a row may enter (kernel_sieve), while the sums are in registers. */
 struct kernel_tile {
     const float *queries; /* dims x KERNEL_TILE_QUERIES */
     const float *blocks;  /* the first of those dimensions of the first block */
     size_t block_floats;  /* from one block to the next */
     size_t dims, blocks_count;
-    bool is_first; /* the sums begin at 0; else they go on */
-    float *sums;   /* blocks_count x KERNEL_TILE_QUERIES x 16, 64-byte aligned */
+    bool is_first;       /* the sums begin at 0; else they go on */
+    float *sums;         /* blocks_count x KERNEL_TILE_QUERIES x 16, 64-byte aligned */
+    const float *terms;  /* blocks_count x 16; NULL: none */
+    const float *bounds; /* KERNEL_TILE_QUERIES, and at most 32 blocks; NULL: the sums alone */
 };
 
-/* Which of a tile's rows may enter: bit r of ret_masks[b][q] is set unless
- * sums[b][q][r] - terms[b][r] < bounds[q]. What is not a number passes. */
+/* Which rows of a block may enter: bit r of ret_masks[q] is set unless
+ * sums[q][r] - terms[r] < bounds[q]. What is not a number passes. */
 struct kernel_sieve {
-    const float *sums;
-    const float *terms;  /* blocks_count x 16; NULL: none */
+    const float *sums;   /* of one block */
+    const float *terms;  /* 16; NULL: none */
     const float *bounds; /* KERNEL_TILE_QUERIES */
-    size_t blocks_count;
-    uint16_t *ret_masks; /* blocks_count x KERNEL_TILE_QUERIES */
+    uint16_t *ret_masks; /* KERNEL_TILE_QUERIES */
 };
 
 /* Pairs of a query and a block that have nothing to do with each other. */
@@ -121,9 +123,9 @@ struct kernels {
     /* The nearest enter the pool, but for those that it has; returns the least place that one took,
      * or the pool's capacity. */
     uint32_t (*pool_offer)(const struct kernel_offer *offer);
-    void (*tile)(const struct kernel_tile *tile);
-    /* Whether any bit is set. */
-    bool (*sieve)(const struct kernel_sieve *sieve);
+    /* Bit b: a row of block b may enter, as of the bounds; 0 without any. */
+    uint32_t (*tile)(const struct kernel_tile *tile);
+    void (*sieve)(const struct kernel_sieve *sieve);
     /* All values before the returned index (<= count) are finite; count only if all are. */
     size_t (*finite_prefix)(const float *values, size_t count);
 };

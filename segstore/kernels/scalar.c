@@ -184,8 +184,15 @@ static uint32_t pool_offer(const struct kernel_offer *offer)
     return pool_offer_all(offer, (struct pool_steps){count_below, copy});
 }
 
-static void tile(const struct kernel_tile *tile)
+static bool may_enter(float sum, float term, float bound)
 {
+    return !(sum - term < bound);
+}
+
+static uint32_t tile(const struct kernel_tile *tile)
+{
+    uint32_t passed = 0;
+
     for (size_t i = 0; i < tile->blocks_count * KERNEL_TILE_QUERIES * LIMIT_BLOCK_ROWS; i++) {
         size_t block = i / LIMIT_BLOCK_ROWS / KERNEL_TILE_QUERIES;
         const float *query = tile->queries + i / LIMIT_BLOCK_ROWS % KERNEL_TILE_QUERIES;
@@ -194,26 +201,26 @@ static void tile(const struct kernel_tile *tile)
         for (size_t d = 0; d < tile->dims; d++)
             sum = fmaf(query[d * KERNEL_TILE_QUERIES], lane[d * LIMIT_BLOCK_ROWS], sum);
         tile->sums[i] = sum;
+        float term =
+            tile->terms != NULL ? tile->terms[block * LIMIT_BLOCK_ROWS + i % LIMIT_BLOCK_ROWS] : 0;
+        if (tile->bounds != NULL &&
+            may_enter(sum, term, tile->bounds[i / LIMIT_BLOCK_ROWS % KERNEL_TILE_QUERIES]))
+            passed |= UINT32_C(1) << block;
     }
+    return passed;
 }
 
-static bool sieve(const struct kernel_sieve *sieve)
+static void sieve(const struct kernel_sieve *sieve)
 {
-    unsigned any = 0;
-
-    for (size_t i = 0; i < sieve->blocks_count * KERNEL_TILE_QUERIES; i++) {
-        size_t block = i / KERNEL_TILE_QUERIES;
+    for (size_t q = 0; q < KERNEL_TILE_QUERIES; q++) {
         unsigned mask = 0;
-        for (size_t row = 0; row < LIMIT_BLOCK_ROWS; row++) {
-            float sum = sieve->sums[i * LIMIT_BLOCK_ROWS + row];
-            if (sieve->terms != NULL)
-                sum -= sieve->terms[block * LIMIT_BLOCK_ROWS + row];
-            mask |= (unsigned)!(sum < sieve->bounds[i % KERNEL_TILE_QUERIES]) << row;
-        }
-        sieve->ret_masks[i] = (uint16_t)mask;
-        any |= mask;
+        for (size_t row = 0; row < LIMIT_BLOCK_ROWS; row++)
+            mask |=
+                (unsigned)may_enter(sieve->sums[q * LIMIT_BLOCK_ROWS + row],
+                                    sieve->terms != NULL ? sieve->terms[row] : 0, sieve->bounds[q])
+                << row;
+        sieve->ret_masks[q] = (uint16_t)mask;
     }
-    return any != 0;
 }
 
 static size_t finite_prefix(const float *values, size_t count)

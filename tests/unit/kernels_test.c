@@ -7,11 +7,10 @@
 #include "base/prng.h"
 #include "segstore/kernels/kernels.h"
 #include <math.h>
-#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { KERNELS_MAX = 8, QUERIES_MAX = 9, BLOCKS_MAX = 9, SLACK = 16, TILE_BLOCKS = 5 };
+enum { KERNELS_MAX = 8, QUERIES_MAX = 9, BLOCKS_MAX = 9, SLACK = 16 };
 
 struct inputs {
     float *queries, *blocks, *expected, *found;
@@ -94,99 +93,6 @@ static void kernels_agree_at_every_shape_of_a_job(void **state)
                                                  .queries_count = queries,
                                                  .blocks_count = blocks});
     inputs_free(&inputs);
-}
-
-/* A tile of queries against blocks, in two pieces of its dimensions, and what a sieve lets pass. */
-struct tiled {
-    alignas(64) float sums[TILE_BLOCKS * KERNEL_TILE_QUERIES * LIMIT_BLOCK_ROWS];
-    uint16_t masks[TILE_BLOCKS * KERNEL_TILE_QUERIES];
-    bool any;
-};
-
-static void tile_with(const struct kernels *kernels, const struct inputs *inputs, size_t dim,
-                      size_t blocks_count, struct tiled *tiled)
-{
-    struct kernel_tile tile = {.queries = inputs->queries,
-                               .blocks = inputs->blocks,
-                               .block_floats = dim * LIMIT_BLOCK_ROWS,
-                               .dims = dim / 2,
-                               .blocks_count = blocks_count,
-                               .is_first = true,
-                               .sums = tiled->sums};
-    struct kernel_sieve sieve = {.sums = tiled->sums,
-                                 .terms = dim % 2 == 0 ? inputs->blocks : NULL,
-                                 .bounds = inputs->queries + 1,
-                                 .blocks_count = blocks_count,
-                                 .ret_masks = tiled->masks};
-
-    memset(tiled, 0, sizeof *tiled);
-    kernels->tile(&tile);
-    tile.queries += tile.dims * KERNEL_TILE_QUERIES;
-    tile.blocks += tile.dims * LIMIT_BLOCK_ROWS;
-    tile.dims = dim - tile.dims;
-    tile.is_first = false;
-    kernels->tile(&tile);
-    if (blocks_count > 1)
-        tiled->sums[3] = NAN; /* passes */
-    tiled->any = kernels->sieve(&sieve);
-}
-
-static void kernels_agree_on_tiles_and_sieves(void **state)
-{
-    static struct tiled expected, found;
-    const struct kernels *tables[KERNELS_MAX];
-    size_t tables_count = kernels_supported(tables, KERNELS_MAX);
-
-    (void)state;
-    for (size_t dim = 1; dim <= 40; dim++) {
-        struct inputs inputs = inputs_make(dim + KERNEL_TILE_QUERIES, dim);
-        size_t blocks_count = 1 + dim % TILE_BLOCKS;
-        tile_with(&kernels_scalar, &inputs, dim, blocks_count, &expected);
-        assert_true(blocks_count == 1 || (expected.masks[0] >> 3 & 1) == 1);
-        for (size_t i = 1; i < tables_count; i++) {
-            tile_with(tables[i], &inputs, dim, blocks_count, &found);
-            assert_memory_equal(&found, &expected, sizeof found);
-        }
-        inputs_free(&inputs);
-    }
-}
-
-static void a_tile_has_the_bits_of_ip(void **state)
-{
-    enum { DIM = 9 };
-    static struct tiled tiled;
-    struct inputs inputs = inputs_make(DIM + KERNEL_TILE_QUERIES, 3);
-    float query[DIM], distances[LIMIT_BLOCK_ROWS];
-
-    (void)state;
-    tile_with(&kernels_scalar, &inputs, DIM, 1, &tiled);
-    for (size_t q = 0; q < KERNEL_TILE_QUERIES; q++) {
-        for (size_t d = 0; d < DIM; d++)
-            query[d] = inputs.queries[d * KERNEL_TILE_QUERIES + q];
-        kernels_scalar.ip(&(struct kernel_job){query, inputs.blocks, DIM, 1, 1, distances});
-        assert_memory_equal(tiled.sums + q * LIMIT_BLOCK_ROWS, distances, sizeof distances);
-    }
-    inputs_free(&inputs);
-}
-
-static void a_sieve_lets_nothing_pass_below_its_bound(void **state)
-{
-    const struct kernels *tables[KERNELS_MAX];
-    size_t tables_count = kernels_supported(tables, KERNELS_MAX);
-    alignas(64) float sums[KERNEL_TILE_QUERIES * LIMIT_BLOCK_ROWS] = {0};
-    float terms[LIMIT_BLOCK_ROWS] = {0}, bounds[KERNEL_TILE_QUERIES];
-    uint16_t masks[KERNEL_TILE_QUERIES];
-
-    (void)state;
-    for (size_t i = 0; i < tables_count; i++)
-        for (int equal = 0; equal < 2; equal++) {
-            for (size_t q = 0; q < KERNEL_TILE_QUERIES; q++)
-                bounds[q] = q == 5 && equal == 1 ? 0 : 0x1p-149f;
-            bool any = tables[i]->sieve(&(struct kernel_sieve){sums, terms, bounds, 1, masks});
-            assert_int_equal(any, equal);
-            for (size_t q = 0; q < KERNEL_TILE_QUERIES; q++)
-                assert_int_equal(masks[q], q == 5 && equal == 1 ? 0xffff : 0);
-        }
 }
 
 static void kernels_agree_on_pairs(void **state)
@@ -356,9 +262,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernels_agree_at_every_dim_and_misalignment),
         cmocka_unit_test(kernels_agree_at_every_shape_of_a_job),
-        cmocka_unit_test(kernels_agree_on_tiles_and_sieves),
-        cmocka_unit_test(a_tile_has_the_bits_of_ip),
-        cmocka_unit_test(a_sieve_lets_nothing_pass_below_its_bound),
         cmocka_unit_test(kernels_agree_on_pairs),
         cmocka_unit_test(kernels_agree_on_rows),
         cmocka_unit_test(kernels_agree_on_points),

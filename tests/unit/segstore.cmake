@@ -27,6 +27,7 @@ qnode_test(segstore_ivf_best_test unit/segstore_ivf_best_test.c NO_RACES LIBS se
 qnode_test(kernels_pool_test unit/kernels_pool_test.c NO_RACES LIBS segstore)
 qnode_test(kernels_rows16_test unit/kernels_rows16_test.c NO_RACES LIBS segstore)
 qnode_test(kernels_test unit/kernels_test.c NO_RACES LIBS segstore)
+qnode_test(kernels_tile_test unit/kernels_tile_test.c NO_RACES LIBS segstore)
 qnode_test(kernels_codes_test unit/kernels_codes_test.c NO_RACES LIBS segstore)
 
 if(NOT QNODE_SANITIZE MATCHES "thread") # one thread, and slow to start
