@@ -329,7 +329,7 @@ class Tap:
              "NodeReport", "SegmentLoaded", "SegmentReleased", "Leaving", "CollectionView")
 
     def __init__(self, cluster):
-        self.cluster, self.steps, self.heard = cluster, None, 0
+        self.cluster, self.steps, self.heard, self.trouble = cluster, None, 0, None
         self.process = subprocess.Popen(
             [str(BIN / "qnodectl"), "--bus", cluster.url, "--cluster", "e2e", "-o", "json", "tap",
              "--kind", ",".join(self.KINDS)], stdout=subprocess.PIPE, text=True,
@@ -338,15 +338,24 @@ class Tap:
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self):
-        for line in self.process.stdout:
-            self.heard = time.monotonic()
-            if self.steps is not None:
-                self.steps.on_message(json.loads(line))
+        try:
+            for line in self.process.stdout:
+                self.heard = time.monotonic()
+                if self.steps is not None:
+                    self.steps.on_message(json.loads(line))
+            self.trouble = f"it ended with {self.process.wait()}"
+        except BaseException as trouble:  # told by the main thread
+            self.trouble = repr(trouble)
+
+    def hears(self, since):
+        if self.trouble is not None:
+            raise AssertionError(f"the tap: {self.trouble}")
+        return self.heard > since
 
     def watch(self, steps):
         """Every message from now on; waits until the tap hears the cluster."""
         now = time.monotonic()
-        wait_for("the tap hears the nodes", lambda: self.heard > now, CONVERGES_S)
+        wait_for("the tap hears the nodes", lambda: self.hears(now), CONVERGES_S)
         self.steps = steps
 
 
@@ -359,6 +368,7 @@ class Steps:
 
     def __init__(self, cluster, step):
         self.cluster, self.step, self.seen, self.killed = cluster, step, [], threading.Event()
+        self.first_ask = None  # when the source was first asked, or answered: topics have no order
 
     def name_of(self, row):
         kind = row["kind"]
@@ -368,17 +378,16 @@ class Steps:
             return "view without the source" if "view with both copies" in self.seen else None
         if kind == "SealedSegmentsChangeInfo":
             return "change info"
-        if kind in ("CopyStatusRequest", "CopyStatus") and kind in self.seen and \
-                time.monotonic() - self.first_ask > 0.3:
-            return kind + ", drained"
+        if kind in ("CopyStatusRequest", "CopyStatus"):
+            self.first_ask = self.first_ask or time.monotonic()
+            if kind in self.seen and time.monotonic() - self.first_ask > 0.3:
+                return kind + ", drained"
         return kind
 
     def on_message(self, row):
         name = self.name_of(row)
         if name not in self.NAMES or self.killed.is_set():
             return
-        if name == "CopyStatusRequest" and name not in self.seen:
-            self.first_ask = time.monotonic()
         self.seen.append(name)
         if name == self.step:
             self.cluster.bus.kill()
@@ -393,7 +402,7 @@ def one_step(cluster, probe, tap, everything, step, chance):
     cluster.ctl("load-balance", "--src", row["nodeID"], "--dst", target, "--segments",
                 row["segmentID"], code=None)
     if not steps.killed.wait(15 * factor()):
-        raise AssertionError(f"{step}: did not come; seen {steps.seen}")
+        raise AssertionError(f"{step}: did not come; seen {steps.seen}, tap: {tap.trouble}")
     time.sleep(chance.uniform(0.1, 1.5))
     cluster.start_bus()
     back = time.monotonic()
