@@ -22,7 +22,7 @@
 enum {
     LOOK_UP_MS = 2000,
     LOOK_AGAIN_MS = 1000, /* after a look-up in vain */
-    LEADER_MS = 5000,     /* how long a leader is waited for */
+    LEADER_MS = 10000,    /* how long a leader is waited for: a broker that starts takes seconds */
     LEADER_PAUSE_MS = 50,
     MAY_READ_MS = 3000,
     RETAINED_MS = 20000, /* how long what is retained may take to come */
