@@ -172,8 +172,10 @@ static enum qn_status pin_targets(struct search_job *job, char *ret_text, size_t
         if (status != QN_STATUS_OK)
             return status;
         segment_pin(segment);
-        job->targets[job->targets_count++] = (struct job_target){
-            .index = i, .segment = segment, .epoch = epoch, .outcome = QN_STATUS_BUSY};
+        struct job_target *target = &job->targets[job->targets_count++];
+        *target = (struct job_target){.index = i, .segment = segment, .epoch = epoch};
+        atomic_init(&target->searched, 0);
+        atomic_init(&target->outcome, QN_STATUS_BUSY);
     }
     return QN_STATUS_OK;
 }

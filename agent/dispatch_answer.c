@@ -83,6 +83,13 @@ static bool reduce(struct search_job *job, const struct qn_hit **ret_hits, size_
     return true;
 }
 
+enum qn_status dispatch_outcome(struct search_job *job, struct job_target *target)
+{
+    if (atomic_load(&target->searched) == job->message.search_request.nq)
+        return QN_STATUS_OK;
+    return (enum qn_status)atomic_load(&target->outcome);
+}
+
 /* Fills covered, epochs and refusals; false when there is no memory for them. */
 static bool fill_coverage(struct search_job *job, struct search_answer *answer)
 {
@@ -93,13 +100,14 @@ static bool fill_coverage(struct search_job *job, struct search_answer *answer)
     if (covered == NULL || epochs == NULL)
         return false;
     for (uint32_t i = 0; i < job->targets_count; i++) {
-        const struct job_target *target = &job->targets[i];
-        if (target->outcome == QN_STATUS_OK) {
+        struct job_target *target = &job->targets[i];
+        enum qn_status outcome = dispatch_outcome(job, target);
+        if (outcome == QN_STATUS_OK) {
             covered[target->index / 8] |= (uint8_t)(1u << target->index % 8);
             epochs[answer->epochs_count++] = target->epoch;
         } else {
             job->refused[job->refused_count++] =
-                (struct refusal){.index = target->index, .status = target->outcome};
+                (struct refusal){.index = target->index, .status = outcome};
         }
     }
     answer->covered = covered;
@@ -193,12 +201,12 @@ static void publish_parts(struct search_job *job, const struct search_answer *wh
 }
 
 /* Nothing is covered though there was something to search: the answer as a whole says why. */
-static enum qn_status status_of(const struct search_job *job, const struct search_answer *answer)
+static enum qn_status status_of(struct search_job *job, const struct search_answer *answer)
 {
     if (answer->epochs_count > 0)
         return QN_STATUS_OK;
     for (uint32_t i = 0; i < job->targets_count; i++)
-        if (job->targets[i].outcome == QN_STATUS_TIMEOUT)
+        if (dispatch_outcome(job, &job->targets[i]) == QN_STATUS_TIMEOUT)
             return QN_STATUS_TIMEOUT;
     return job->targets_count > 0 ? QN_STATUS_BUSY : QN_STATUS_OK;
 }

@@ -11,16 +11,18 @@ struct job_target {
     uint32_t index; /* into the request's segment_ids */
     struct segment *segment;
     struct qn_epoch epoch; /* as of the pin */
-    /* OK: covered. BUSY: no worker came to it. Else: why it is not covered. Written by the worker
-     * that took the target, read by the last. */
-    enum qn_status outcome;
+    /* Of the job's queries: covered if it is all of them. Else outcome says why, BUSY for what no
+     * worker came to. Written by the workers that take the target, read by the last. */
+    _Atomic uint32_t searched;
+    _Atomic int outcome;
 };
 
-/* The targets on one NUMA node; its chunks take them by the counter. */
+/* The targets on one NUMA node; its chunks take them by the counter, slice by slice. */
 struct job_group {
     unsigned numa_node;
     uint32_t first, count; /* in batch->order */
     uint64_t work;         /* multiply-adds */
+    uint32_t slices_count; /* of the queries: more than one if the batch has one target */
     unsigned chunks_count;
     _Atomic uint32_t next;
 };
@@ -53,6 +55,7 @@ struct search_batch {
     void *scratch;
 
     struct search_queries queries; /* of all jobs, for the scans */
+    uint32_t slice_queries;        /* a slice has a multiple of them, but for the last */
     size_t search_bytes;           /* what the largest of its searches wants of scratch */
     uint32_t *order;               /* indices of targets, group by group */
 
@@ -96,6 +99,9 @@ void dispatch_deactivate(struct search_job *job);
 
 /* How a request wants segments to be searched. */
 struct search_options dispatch_options(const struct search_job *job);
+
+/* Whether all of the job's queries were searched on it: OK, or why not. */
+enum qn_status dispatch_outcome(struct search_job *job, struct job_target *target);
 
 /* dispatch_join.c: from here on the job waits for a worker, and for others of its kind. */
 void dispatch_wait(struct search_job *job);

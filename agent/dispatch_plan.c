@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * How a batch of searches is spread: its segments by NUMA node, each node's on as many chunks as
  * there are workers, segments and work for. Chunks of a node share its segments by a counter, so
- * that the load balances itself whatever the segments' sizes. */
+ * that the load balances itself whatever the segments' sizes. The many queries of a batch on one
+ * segment alone are shared by the workers that have nothing else to do. */
 #include "agent/dispatch_internal.h"
 
 #include <stdatomic.h>
@@ -9,9 +10,10 @@
 #include <string.h>
 
 enum {
-    PLAN_SHORT_BYTES = 1 << 20, /* vectors x queries below this: the node thread does it */
-    PLAN_CHUNK_WORK = 4 << 20,  /* multiply-adds that are worth waking a worker for */
-    PLAN_ALIGNMENT = 64,        /* chunks do not share cache lines */
+    PLAN_SHORT_BYTES = 1 << 20,  /* vectors x queries below this: the node thread does it */
+    PLAN_CHUNK_WORK = 4 << 20,   /* multiply-adds that are worth waking a worker for */
+    PLAN_SLICE_WORK = 512 << 10, /* the same for a share of one segment's queries */
+    PLAN_ALIGNMENT = 64,         /* chunks do not share cache lines */
     PLAN_CHUNKS_PER_NUMA_NODE = 256,
 };
 
@@ -74,6 +76,26 @@ static bool group_targets(struct search_batch *batch)
     return filled == first->targets_count;
 }
 
+/* Only of one target: a search that ends before all slices do covers nothing, so that no hit of a
+ * segment is told which is not covered. */
+static uint32_t slices_for(struct search_batch *batch, const struct job_group *group,
+                           uint64_t workers)
+{
+    const struct search_job *first = batch->jobs;
+    const struct search_options options = dispatch_options(first);
+    const unsigned busy = batch->agent->batches_in_flight;
+
+    batch->slice_queries = search_slice_queries(first->targets[0].segment, &options);
+    uint64_t slices = batch->nq / batch->slice_queries;
+    if (first->targets_count != 1 || slices < 2 || workers < busy + 2)
+        return 1;
+    if (slices > workers - busy)
+        slices = workers - busy;
+    if (slices > 1 + group->work / PLAN_SLICE_WORK)
+        slices = 1 + group->work / PLAN_SLICE_WORK;
+    return (uint32_t)slices;
+}
+
 static void choose_chunks(struct search_batch *batch)
 {
     const struct executor *executor = &batch->agent->options.executor;
@@ -83,10 +105,13 @@ static void choose_chunks(struct search_batch *batch)
     for (unsigned i = 0; i < batch->groups_count; i++) {
         struct job_group *group = &batch->groups[i];
         uint64_t chunks = 1 + group->work / PLAN_CHUNK_WORK;
+        group->slices_count = slices_for(batch, group, workers);
         if (chunks > workers)
             chunks = workers;
         if (chunks > group->count)
             chunks = group->count;
+        if (group->slices_count > 1)
+            chunks = group->slices_count;
         if (chunks > PLAN_CHUNKS_PER_NUMA_NODE)
             chunks = PLAN_CHUNKS_PER_NUMA_NODE;
         group->chunks_count = chunks > 0 ? (unsigned)chunks : 1;
@@ -97,7 +122,7 @@ static void choose_chunks(struct search_batch *batch)
 static void choose_one_chunk_each(struct search_batch *batch)
 {
     for (unsigned i = 0; i < batch->groups_count; i++)
-        batch->groups[i].chunks_count = 1;
+        batch->groups[i].chunks_count = batch->groups[i].slices_count = 1;
     batch->chunks_count = batch->groups_count;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A worker's share of a batch: takes segments of its NUMA node until there is none left. Each job
+ * A worker's share of a batch: takes segments of its NUMA node until there is none left, or
+ * slices of the queries on the only one. Each job
  * of a batch keeps its own deadline: one that is over ends that job on that segment, no other. */
 #include "agent/dispatch_internal.h"
 
@@ -97,33 +98,80 @@ static enum qn_status search_slice(struct slice *slice, const struct segment *se
     return status;
 }
 
-static enum qn_status search_alone(struct job_chunk *chunk, const struct search_job *job,
-                                   const struct segment *segment)
-{
-    const struct search_queries *all = &chunk->batch->queries;
-    struct search_queries own = {.dim = all->dim,
-                                 .nq = job->message.search_request.nq,
-                                 .rows = all->rows + (size_t)job->first_query * all->dim};
-    struct slice slice = {.chunk = chunk,
-                          .queries = own.nq == all->nq ? all : &own,
-                          .first_query = job->first_query,
-                          .jobs = job,
-                          .is_one = true};
+/* What the job has of the slice's queries, by their numbers in the batch; from == to: none. */
+struct share {
+    uint32_t from, to;
+};
 
-    return past_deadline(job) ? QN_STATUS_TIMEOUT : search_slice(&slice, segment);
+static struct share share_of(const struct slice *slice, const struct search_job *job)
+{
+    const uint32_t first = slice->first_query, end = first + slice->queries->nq;
+    const uint32_t job_end = job->first_query + job->message.search_request.nq;
+    struct share share = {.from = job->first_query > first ? job->first_query : first,
+                          .to = job_end < end ? job_end : end};
+
+    if (share.to < share.from)
+        share.to = share.from;
+    return share;
+}
+
+static enum qn_status search_alone(const struct slice *slice, const struct search_job *job,
+                                   struct share share, const struct segment *segment)
+{
+    struct search_queries own =
+        search_queries_part(slice->queries, share.from - slice->first_query, share.to - share.from);
+    struct slice part = {.chunk = slice->chunk,
+                         .queries = &own,
+                         .first_query = share.from,
+                         .jobs = job,
+                         .is_one = true};
+
+    return past_deadline(job) ? QN_STATUS_TIMEOUT : search_slice(&part, segment);
+}
+
+static void search_share(const struct slice *slice, struct search_job *job, uint32_t number,
+                         bool is_searched)
+{
+    struct job_target *target = &job->targets[number];
+    struct share share = share_of(slice, job);
+    enum qn_status status = QN_STATUS_OK;
+
+    if (share.from == share.to)
+        return;
+    if (!is_searched)
+        status = search_alone(slice, job, share, target->segment);
+    if (status == QN_STATUS_OK)
+        (void)atomic_fetch_add(&target->searched, share.to - share.from);
+    else
+        atomic_store(&target->outcome, status);
 }
 
 /* All jobs at once; one by one if some deadline is over, or is before the segment is through. */
-static void search_target(struct job_chunk *chunk, uint32_t target)
+static void search_target(struct slice *slice, uint32_t target)
 {
-    struct search_batch *batch = chunk->batch;
+    struct search_batch *batch = slice->chunk->batch;
     const struct segment *segment = batch->jobs->targets[target].segment;
-    struct slice whole = {.chunk = chunk, .queries = &batch->queries, .jobs = batch->jobs};
-    bool together = batch->jobs->next_joined != NULL && !any_past_deadline(&whole) &&
-                    search_slice(&whole, segment) == QN_STATUS_OK;
+    bool together = batch->jobs->next_joined != NULL && !any_past_deadline(slice) &&
+                    search_slice(slice, segment) == QN_STATUS_OK;
 
     for (struct search_job *job = batch->jobs; job != NULL; job = job->next_joined)
-        job->targets[target].outcome = together ? QN_STATUS_OK : search_alone(chunk, job, segment);
+        search_share(slice, job, target, together);
+}
+
+/* The number-th of count slices. */
+static void search_in_slice(struct job_chunk *chunk, uint32_t target, uint32_t number,
+                            uint32_t count)
+{
+    const struct search_batch *batch = chunk->batch;
+    const uint64_t unit = batch->slice_queries, units = (batch->nq + unit - 1) / unit;
+    const uint32_t from = (uint32_t)(units * number / count * unit);
+    const uint32_t to =
+        number + 1 == count ? batch->nq : (uint32_t)(units * (number + 1) / count * unit);
+    const struct search_queries queries = search_queries_part(&batch->queries, from, to - from);
+    struct slice slice = {
+        .chunk = chunk, .queries = &queries, .first_query = from, .jobs = batch->jobs};
+
+    search_target(&slice, target);
 }
 
 static void end_job(struct search_job *job)
@@ -160,9 +208,10 @@ void dispatch_run_chunk(struct task *task)
     chunk->ran = true;
     for (;;) {
         uint32_t number = atomic_fetch_add(&group->next, 1);
-        if (number >= group->count)
+        if (number >= group->count * group->slices_count)
             break;
-        search_target(chunk, batch->order[group->first + number]);
+        search_in_slice(chunk, batch->order[group->first + number / group->slices_count],
+                        number % group->slices_count, group->slices_count);
     }
     dispatch_leave_chunk(batch);
 }

@@ -6,7 +6,7 @@
  * When: as long as agents have workers for it, every call goes out by itself at once. Else no more
  * requests are under way than the window (client_window.h) allows; a call that finds it full waits
  * for one of them to end, with all others that do, but not for long. It had waited at the agent
- * instead.
+ * instead. One that finds room waits, too, but only for a moment, for those that come back now.
  *
  * How: a call that is let through leads: it takes along those that wait and are like it, runs one
  * search for all on its own thread, and hands out the results. Segments that no copy was found of
@@ -19,6 +19,7 @@
 #include "channel/client.h"
 #include "channel/client_query.h"
 #include "channel/client_search.h"
+#include "channel/client_share.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,8 @@ enum {
     QUERIES_MAX = 32,    /* of a shared request */
     QUERIES_OF_CALL = 8, /* a call with more has its own: a message is not much beside them */
     DIM_MAX = 2048,      /* as with many queries */
-    HOLD_US = 20000,     /* so long does a call wait for its turn, */
+    GATHER_US = 2000,    /* so long does the first that waits do it for others, */
+    HOLD_US = 20000,     /* so long any for its turn, */
     HOLD_SHARE = 8,      /* and at most that part of its time */
     TIME_LEFT_MS = 25,   /* those who shared a request differ by no more: it took all their time */
 };
@@ -90,6 +92,13 @@ static void append(struct client_joins *joins, struct join_call *call)
     else
         joins->last->next = call;
     joins->last = call;
+    joins->crowd.waiting++;
+}
+
+static void clear(struct client_joins *joins)
+{
+    joins->first = joins->last = NULL;
+    joins->crowd.waiting = 0;
 }
 
 /* The calls that the leader takes along, in a list that begins with itself; *ret_nq: all queries.
@@ -99,7 +108,8 @@ static void take_along(struct client_joins *joins, struct join_call *leader, uin
     struct join_call *waiting = joins->first, *last = leader;
     uint32_t nq = leader->asked->nq;
 
-    leader->next = joins->first = joins->last = NULL;
+    leader->next = NULL;
+    clear(joins);
     while (waiting != NULL) {
         struct join_call *call = waiting;
         waiting = call->next;
@@ -118,25 +128,45 @@ static void take_along(struct client_joins *joins, struct join_call *leader, uin
     *ret_nq = nq;
 }
 
-static void tell(struct join_call *call, enum join_state state)
+/* Who to wake: what the call was may be gone by then. */
+static struct waiter *tell(struct join_call *call, enum join_state state)
 {
     struct waiter *waiter = call->waiter;
 
     atomic_store(&call->state, state);
-    waiter_wake(waiter);
+    return waiter;
 }
 
-/* As many as there is room for now go on: each of them leads. */
-static void let_through(struct client_joins *joins)
+/* It waits no more. */
+static void take_out(struct client_joins *joins, const struct join_call *mine)
 {
-    while (joins->first != NULL && joins->running < joins->window.size) {
-        struct join_call *call = joins->first;
-        joins->first = call->next;
-        if (joins->first == NULL)
-            joins->last = NULL;
-        joins->running++;
-        tell(call, JOIN_LEADS);
+    struct join_call *call = joins->first, *next;
+
+    clear(joins);
+    for (; call != NULL; call = next) {
+        next = call->next;
+        if (call != mine)
+            append(joins, call);
     }
+}
+
+/* If a request may go now, the first that waits leads it, and takes the others along. Who to wake,
+ * without the lock, which it wants next; NULL: nobody. */
+static struct waiter *let_through(struct client_joins *joins)
+{
+    struct join_call *call = joins->first;
+
+    if (call == NULL || !client_window_is_open(&joins->window, &joins->crowd))
+        return NULL;
+    take_out(joins, call);
+    joins->crowd.running++;
+    return tell(call, JOIN_LEADS);
+}
+
+static void wake(struct waiter *waiter)
+{
+    if (waiter != NULL)
+        waiter_wake(waiter);
 }
 
 /* ---- the shared request ---- */
@@ -153,48 +183,6 @@ static float *join_queries(const struct join_call *leader, uint32_t nq)
     return queries;
 }
 
-/* The call's share of the result; false: no memory. */
-static bool take_share(const struct qn_search_result *all, struct join_call *call)
-{
-    const uint32_t nq = call->asked->nq, k = all->k;
-    struct qn_search_result *share = &call->result;
-
-    *share = *all;
-    share->nq = nq;
-    share->hit_counts = malloc(nq * sizeof *share->hit_counts);
-    share->hits = malloc((size_t)nq * k * sizeof *share->hits);
-    share->missing =
-        all->missing_count == 0 ? NULL : malloc(all->missing_count * sizeof *share->missing);
-    if (share->hit_counts == NULL || share->hits == NULL ||
-        (all->missing_count > 0 && share->missing == NULL)) {
-        qn_search_result_done(share);
-        return false;
-    }
-    memcpy(share->hit_counts, all->hit_counts + call->first_query, nq * sizeof *share->hit_counts);
-    for (uint32_t i = 0; i < nq; i++)
-        memcpy(share->hits + (size_t)i * k, all->hits + (size_t)(call->first_query + i) * k,
-               share->hit_counts[i] * sizeof *share->hits);
-    if (all->missing_count > 0)
-        memcpy(share->missing, all->missing, all->missing_count * sizeof *share->missing);
-    return true;
-}
-
-/* Nothing is missing, or what is depends on the view and on who is there, not on the queries. */
-static bool is_for_all(const struct qn_search_result *all)
-{
-    for (size_t i = 0; i < all->missing_count; i++)
-        switch (all->missing[i].reason) {
-        case QN_STATUS_NO_RESPONDERS:
-        case QN_STATUS_NOT_HERE:
-        case QN_STATUS_MOVED:
-        case QN_STATUS_NOT_PERMITTED:
-            continue;
-        default:
-            return false;
-        }
-    return true;
-}
-
 /* all: NULL if the shared search failed. After this the others' calls are theirs again. */
 static void hand_out(const struct qn_client *client, struct join_call *leader,
                      const struct qn_search_result *all)
@@ -202,13 +190,15 @@ static void hand_out(const struct qn_client *client, struct join_call *leader,
     struct join_call *call = leader, *next;
 
     for (; call != NULL; call = next) {
-        bool is_for_it = all != NULL && (is_for_all(all) || left_ms(client, call) <= TIME_LEFT_MS);
+        bool is_for_it =
+            all != NULL && (client_share_suits_all(all) || left_ms(client, call) <= TIME_LEFT_MS);
         next = call->next;
-        bool is_done = is_for_it && take_share(all, call);
+        bool is_done = is_for_it && client_share_copy(all, call->first_query, call->asked->nq,
+                                                      &call->result) == QN_STATUS_OK;
         if (call == leader)
             atomic_store(&call->state, is_done ? JOIN_DONE : JOIN_ALONE);
         else
-            tell(call, is_done ? JOIN_DONE : JOIN_ALONE);
+            wake(tell(call, is_done ? JOIN_DONE : JOIN_ALONE));
     }
 }
 
@@ -250,33 +240,18 @@ static void search_shared(struct qn_client *client, struct client_call *call,
 
 /* ---- one call ---- */
 
-static void wait_for_turn(const struct qn_client *client, struct join_call *mine)
+/* False: it still waits when the time is over. */
+static bool is_told_by(const struct qn_client *client, struct join_call *mine, uint64_t until_us)
 {
-    uint64_t share_us = (uint64_t)left_ms(client, mine) * 1000 / HOLD_SHARE;
-    uint64_t until_us =
-        clock_now_us(&client->clock) + (share_us < HOLD_US ? share_us : (uint64_t)HOLD_US);
-
-    while (atomic_load(&mine->state) == JOIN_WAITS) {
+    for (;;) {
         uint32_t ticket = waiter_prepare(mine->waiter);
         uint64_t now_us = clock_now_us(&client->clock);
-        if (atomic_load(&mine->state) != JOIN_WAITS || now_us >= until_us) {
+        bool is_told = atomic_load(&mine->state) != JOIN_WAITS;
+        if (is_told || now_us >= until_us) {
             waiter_cancel(mine->waiter);
-            return;
+            return is_told;
         }
         waiter_wait(mine->waiter, ticket, until_us - now_us);
-    }
-}
-
-/* Under the lock: it waits no more. */
-static void take_out(struct client_joins *joins, const struct join_call *mine)
-{
-    struct join_call *call = joins->first, *next;
-
-    joins->first = joins->last = NULL;
-    for (; call != NULL; call = next) {
-        next = call->next;
-        if (call != mine)
-            append(joins, call);
     }
 }
 
@@ -293,30 +268,44 @@ static void wait_for_word(struct join_call *mine)
     }
 }
 
+/* It has waited for others, or for its turn: does it go without? */
+static bool goes_now(struct client_joins *joins, struct join_call *mine, bool has_waited_enough)
+{
+    (void)pthread_mutex_lock(&joins->lock);
+    bool goes = atomic_load(&mine->state) == JOIN_WAITS &&
+                (has_waited_enough || client_window_has_room(&joins->window, &joins->crowd));
+    if (goes) {
+        take_out(joins, mine);
+        joins->crowd.running++;
+    }
+    (void)pthread_mutex_unlock(&joins->lock);
+    return goes;
+}
+
 /* True: it may lead. False: another has led, and state says what came of it. */
 static bool enter(struct qn_client *client, struct join_call *mine)
 {
     struct client_joins *joins = &client->joins;
+    const uint64_t share_us = (uint64_t)left_ms(client, mine) * 1000 / HOLD_SHARE;
+    const uint64_t hold_us = share_us < HOLD_US ? share_us : (uint64_t)HOLD_US;
 
     (void)pthread_mutex_lock(&joins->lock);
-    bool is_let_through = joins->first == NULL && joins->running < joins->window.size;
-    if (is_let_through)
-        joins->running++;
-    else
-        append(joins, mine);
+    joins->crowd.calls++;
+    append(joins, mine);
+    bool is_first = joins->first == mine;
+    struct waiter *leader = let_through(joins);
     (void)pthread_mutex_unlock(&joins->lock);
-    if (is_let_through)
+    wake(leader);
+    if (atomic_load(&mine->state) == JOIN_LEADS)
         return true;
-    wait_for_turn(client, mine);
-    (void)pthread_mutex_lock(&joins->lock);
-    bool has_waited_enough = atomic_load(&mine->state) == JOIN_WAITS;
-    if (has_waited_enough) {
-        take_out(joins, mine);
-        joins->running++;
+    const uint64_t began_us = clock_now_us(&client->clock);
+    for (uint64_t us = is_first ? GATHER_US : hold_us;; us *= 2) {
+        bool is_last = us >= hold_us;
+        if (is_told_by(client, mine, began_us + (is_last ? hold_us : us)))
+            break;
+        if (goes_now(joins, mine, is_last))
+            return true;
     }
-    (void)pthread_mutex_unlock(&joins->lock);
-    if (has_waited_enough)
-        return true;
     wait_for_word(mine);
     return atomic_load(&mine->state) == JOIN_LEADS;
 }
@@ -324,9 +313,17 @@ static bool enter(struct qn_client *client, struct join_call *mine)
 static void leave(struct client_joins *joins, const struct client_load *load)
 {
     (void)pthread_mutex_lock(&joins->lock);
-    client_window_note(&joins->window, joins->running, load);
-    joins->running--;
-    let_through(joins);
+    client_window_note(&joins->window, joins->crowd.running, load);
+    joins->crowd.running--;
+    struct waiter *leader = let_through(joins);
+    (void)pthread_mutex_unlock(&joins->lock);
+    wake(leader);
+}
+
+static void go_home(struct client_joins *joins)
+{
+    (void)pthread_mutex_lock(&joins->lock);
+    joins->crowd.calls--;
     (void)pthread_mutex_unlock(&joins->lock);
 }
 
@@ -350,7 +347,9 @@ static enum qn_status lead(struct qn_client *client, struct client_call *call,
 
     (void)pthread_mutex_lock(&joins->lock);
     take_along(joins, mine, &nq);
+    struct waiter *leader = let_through(joins); /* of those that are not like it */
     (void)pthread_mutex_unlock(&joins->lock);
+    wake(leader);
     if (mine->next != NULL) {
         search_shared(client, call, mine, nq);
     } else {
@@ -381,6 +380,7 @@ enum qn_status client_join_search(struct qn_client *client, struct client_call *
         client_calls_renew(&client->calls, call); /* a shared search may have been on it */
         status = search_own(client, call, &mine, error);
     }
+    go_home(&client->joins);
     if (status != QN_STATUS_OK)
         return status;
     mine.result.took_us = clock_now_us(&client->clock) - started_us;

@@ -13,7 +13,7 @@ struct join_call;
 struct client_joins {
     pthread_mutex_t lock;           /* of all that follows */
     struct join_call *first, *last; /* those that wait */
-    unsigned running;               /* requests' worth of searches under way */
+    struct client_crowd crowd;
     struct client_window window;
 };
 

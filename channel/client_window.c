@@ -8,6 +8,17 @@ enum {
     CALM_ENOUGH = 32,
 };
 
+bool client_window_has_room(const struct client_window *window, const struct client_crowd *crowd)
+{
+    return crowd->running < window->size;
+}
+
+bool client_window_is_open(const struct client_window *window, const struct client_crowd *crowd)
+{
+    return client_window_has_room(window, crowd) &&
+           (crowd->running == 0 || (uint64_t)crowd->waiting * window->size >= crowd->calls);
+}
+
 void client_window_note(struct client_window *window, unsigned running,
                         const struct client_load *load)
 {

@@ -10,6 +10,8 @@
 #include "segstore/rows.h"
 
 enum {
+    SLICE_BY_INDEX = KERNEL_CODE_QUERIES,
+    SLICE_FLAT = 4 * KERNEL_TILE_QUERIES, /* multiplies as long as it reads */
     MANY_QUERIES = 8, /* from here on tiles pay, though the last one is filled up with nothing */
     CODE_SPEED = 4,
     WORK_PER_CHECK = 4 << 20, /* multiply-adds: a millisecond of the slowest SIMD kernel */
@@ -74,6 +76,20 @@ void search_queries_init(struct search_queries *queries, uint32_t dim, uint32_t 
         squares[i] = i < nq ? rows_square(rows + i * dim, NULL, dim) : 0;
 }
 
+struct search_queries search_queries_part(const struct search_queries *all, uint32_t first,
+                                          uint32_t count)
+{
+    const size_t offset = (size_t)first * all->dim;
+    const bool has_tiles = all->tiles != NULL && first % KERNEL_TILE_QUERIES == 0 &&
+                           (count % KERNEL_TILE_QUERIES == 0 || first + count == all->nq);
+
+    return (struct search_queries){.dim = all->dim,
+                                   .nq = count,
+                                   .rows = all->rows + offset,
+                                   .tiles = has_tiles ? all->tiles + offset : NULL,
+                                   .squares = has_tiles ? all->squares + first : NULL};
+}
+
 bool scan_must_stop(struct scan *scan, uint64_t work)
 {
     scan->work += work;
@@ -124,6 +140,13 @@ uint64_t search_work(const struct segment *segment, const struct search_options 
         work = (effort + (uint64_t)settled.k) * shape->degree * dim / CODE_SPEED;
     }
     return work < all ? work : all;
+}
+
+uint32_t search_slice_queries(const struct segment *segment, const struct search_options *options)
+{
+    struct search_options settled = settle(segment, options);
+
+    return *effort_of(segment, &settled) > 0 ? SLICE_BY_INDEX : SLICE_FLAT;
 }
 
 /* Row-major, not in blocks. */

@@ -42,6 +42,13 @@ size_t search_queries_bytes(uint32_t dim, uint32_t nq);
 void search_queries_init(struct search_queries *queries, uint32_t dim, uint32_t nq,
                          const float *rows, void *storage);
 
+/* count of them from first on; both are multiples of search_slice_queries, or end with the last.
+ */
+struct search_queries search_queries_part(const struct search_queries *all, uint32_t first,
+                                          uint32_t count);
+/* So many queries, or a multiple, are searched as cheaply on their own as among others. */
+uint32_t search_slice_queries(const struct segment *segment, const struct search_options *options);
+
 /* What one query costs, in multiply-adds of the flat scan; an estimate, for who plans. */
 uint64_t search_work(const struct segment *segment, const struct search_options *options);
 /* What a search of this segment for nq queries (or fewer) wants of options->scratch. */

@@ -229,10 +229,31 @@ static void the_window_closes_at_once_and_opens_slowly(void **state)
     assert_int_equal(window.size, 1024);
 }
 
+static bool is_open(unsigned size, unsigned calls, unsigned waiting, unsigned running)
+{
+    struct client_window window = {.size = size};
+    struct client_crowd crowd = {.calls = calls, .waiting = waiting, .running = running};
+
+    return client_window_is_open(&window, &crowd);
+}
+
+static void a_request_goes_with_its_fair_share(void **state)
+{
+    (void)state;
+    assert_true(is_open(1024, 500, 1, 499)); /* agents are idle: each by itself */
+    assert_true(is_open(2, 16, 1, 0));       /* nothing else is under way: nobody to wait for */
+    assert_false(is_open(2, 16, 7, 1));
+    assert_true(is_open(2, 16, 8, 1));
+    assert_true(is_open(2, 2, 1, 1));
+    assert_false(is_open(2, 16, 16, 2)); /* full */
+    assert_false(is_open(0, 1, 1, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_window_closes_at_once_and_opens_slowly),
+        cmocka_unit_test(a_request_goes_with_its_fair_share),
         cmocka_unit_test(busy_agents_get_fewer_requests_and_each_caller_its_hits),
         cmocka_unit_test(idle_agents_get_a_request_for_each),
         cmocka_unit_test(a_lost_segment_is_named_to_each_in_its_time),
