@@ -41,8 +41,10 @@ enum join_state { JOIN_WAITS, JOIN_TAKEN, JOIN_LEADS, JOIN_DONE, JOIN_ALONE };
  * it: who tells it something last may still have to wake it. */
 struct join_call {
     const struct qn_search_request *asked;
-    uint64_t deadline_ms; /* by the client's clock */
-    struct join_call *next;
+    uint64_t deadline_ms;   /* by the client's clock */
+    struct join_call *next; /* that waits, or that goes along with the same leader */
+    struct join_call *last; /* of those that go along with it, at first itself */
+    uint32_t nq;            /* of all of them */
     struct waiter *waiter;
     _Atomic int state;
     uint32_t first_query;           /* of the shared request's */
@@ -101,31 +103,28 @@ static void clear(struct client_joins *joins)
     joins->crowd.waiting = 0;
 }
 
-/* The calls that the leader takes along, in a list that begins with itself; *ret_nq: all queries.
- */
-static void take_along(struct client_joins *joins, struct join_call *leader, uint32_t *ret_nq)
+/* Those that wait and are like the leader go along with it. */
+static void take_along(struct client_joins *joins, struct join_call *leader)
 {
-    struct join_call *waiting = joins->first, *last = leader;
-    uint32_t nq = leader->asked->nq;
+    struct join_call *waiting = joins->first;
 
-    leader->next = NULL;
     clear(joins);
     while (waiting != NULL) {
         struct join_call *call = waiting;
+        const uint32_t nq = leader->nq + call->asked->nq;
         waiting = call->next;
-        if (!are_alike(leader->asked, call->asked) || nq + call->asked->nq > QUERIES_MAX ||
-            (uint64_t)(nq + call->asked->nq) * call->asked->k > LIMIT_HITS_PER_REQUEST_MAX) {
+        if (!are_alike(leader->asked, call->asked) || nq > QUERIES_MAX ||
+            (uint64_t)nq * call->asked->k > LIMIT_HITS_PER_REQUEST_MAX) {
             append(joins, call);
             continue;
         }
         atomic_store(&call->state, JOIN_TAKEN);
-        call->first_query = nq;
+        call->first_query = leader->nq;
         call->next = NULL;
-        nq += call->asked->nq;
-        last->next = call;
-        last = call;
+        leader->nq = nq;
+        leader->last->next = call;
+        leader->last = call;
     }
-    *ret_nq = nq;
 }
 
 /* Who to wake: what the call was may be gone by then. */
@@ -150,6 +149,14 @@ static void take_out(struct client_joins *joins, const struct join_call *mine)
     }
 }
 
+/* It leads a request. */
+static void begin(struct client_joins *joins, struct join_call *leader)
+{
+    take_out(joins, leader);
+    leader->next = NULL;
+    joins->crowd.running++;
+}
+
 /* If a request may go now, the first that waits leads it, and takes the others along. Who to wake,
  * without the lock, which it wants next; NULL: nobody. */
 static struct waiter *let_through(struct client_joins *joins)
@@ -158,8 +165,7 @@ static struct waiter *let_through(struct client_joins *joins)
 
     if (call == NULL || !client_window_is_open(&joins->window, &joins->crowd))
         return NULL;
-    take_out(joins, call);
-    joins->crowd.running++;
+    begin(joins, call);
     return tell(call, JOIN_LEADS);
 }
 
@@ -172,10 +178,10 @@ static void wake(struct waiter *waiter)
 /* ---- the shared request ---- */
 
 /* NULL: no memory. */
-static float *join_queries(const struct join_call *leader, uint32_t nq)
+static float *join_queries(const struct join_call *leader)
 {
     const uint32_t dim = leader->asked->dim;
-    float *queries = malloc((size_t)nq * dim * sizeof *queries);
+    float *queries = malloc((size_t)leader->nq * dim * sizeof *queries);
 
     for (const struct join_call *call = leader; queries != NULL && call != NULL; call = call->next)
         memcpy(queries + (size_t)call->first_query * dim, call->asked->queries,
@@ -204,8 +210,7 @@ static void hand_out(const struct qn_client *client, struct join_call *leader,
 
 /* With the time that the one with the least has left. */
 static struct qn_search_request shared_request(const struct qn_client *client,
-                                               const struct join_call *leader, const float *queries,
-                                               uint32_t nq)
+                                               const struct join_call *leader, const float *queries)
 {
     struct qn_search_request request = *leader->asked;
     uint32_t least_ms = UINT32_MAX;
@@ -215,22 +220,22 @@ static struct qn_search_request shared_request(const struct qn_client *client,
         least_ms = ms < least_ms ? ms : least_ms;
     }
     request.queries = queries;
-    request.nq = nq;
+    request.nq = leader->nq;
     request.deadline_ms = least_ms > 0 ? least_ms : 1;
     return request;
 }
 
 static void search_shared(struct qn_client *client, struct client_call *call,
-                          struct join_call *leader, uint32_t nq)
+                          struct join_call *leader)
 {
-    float *queries = join_queries(leader, nq);
+    float *queries = join_queries(leader);
     struct qn_search_result all;
 
     if (queries == NULL) {
         hand_out(client, leader, NULL);
         return;
     }
-    struct qn_search_request request = shared_request(client, leader, queries, nq);
+    struct qn_search_request request = shared_request(client, leader, queries);
     enum qn_status status = client_query_run(client, call, &request, &all, NULL);
     hand_out(client, leader, status == QN_STATUS_OK ? &all : NULL);
     if (status == QN_STATUS_OK)
@@ -275,8 +280,8 @@ static bool goes_now(struct client_joins *joins, struct join_call *mine, bool ha
     bool goes = atomic_load(&mine->state) == JOIN_WAITS &&
                 (has_waited_enough || client_window_has_room(&joins->window, &joins->crowd));
     if (goes) {
-        take_out(joins, mine);
-        joins->crowd.running++;
+        begin(joins, mine);
+        take_along(joins, mine); /* whose time may be over, too */
     }
     (void)pthread_mutex_unlock(&joins->lock);
     return goes;
@@ -343,15 +348,14 @@ static enum qn_status lead(struct qn_client *client, struct client_call *call,
 {
     enum qn_status status = QN_STATUS_OK;
     struct client_joins *joins = &client->joins;
-    uint32_t nq;
 
     (void)pthread_mutex_lock(&joins->lock);
-    take_along(joins, mine, &nq);
+    take_along(joins, mine);
     struct waiter *leader = let_through(joins); /* of those that are not like it */
     (void)pthread_mutex_unlock(&joins->lock);
     wake(leader);
     if (mine->next != NULL) {
-        search_shared(client, call, mine, nq);
+        search_shared(client, call, mine);
     } else {
         status = search_own(client, call, mine, error);
         atomic_store(&mine->state, JOIN_DONE);
@@ -367,8 +371,11 @@ enum qn_status client_join_search(struct qn_client *client, struct client_call *
     uint32_t budget_ms =
         request->deadline_ms == 0 ? CLIENT_SEARCH_DEADLINE_MS : request->deadline_ms;
     uint64_t started_us = clock_now_us(&client->clock);
-    struct join_call mine = {
-        .asked = request, .deadline_ms = started_us / 1000 + budget_ms, .waiter = &call->waiter};
+    struct join_call mine = {.asked = request,
+                             .deadline_ms = started_us / 1000 + budget_ms,
+                             .last = &mine,
+                             .nq = request->nq,
+                             .waiter = &call->waiter};
     enum qn_status status = QN_STATUS_OK;
 
     if (!may_join(request))
