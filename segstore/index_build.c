@@ -107,8 +107,8 @@ static enum qn_status build_ivf(struct building *building, struct section_built 
 
     options.seed = building->options->seed;
     options.threads = building->options->threads;
+    options.progress = building->options->progress;
     building->queries.own_keys = building->own_keys;
-    progress_tell(&building->options->progress, "lists", 0, 1);
     enum qn_status status = ivf_build(&options, &input->facts, input->rows, built, error);
     if (status == QN_STATUS_OK)
         status = put_in_order(input, built->order, error);

@@ -286,10 +286,12 @@ static enum qn_status check_lengths(const struct building *building, struct qn_e
 
 static enum qn_status run(struct building *building, struct qn_error *error)
 {
+    const struct progress *progress = &building->options->progress;
     enum qn_status status = check_lengths(building, error);
 
     if (status == QN_STATUS_OK)
         status = train(building, error);
+    progress_tell(progress, "lists", 0, 2);
     if (status == QN_STATUS_OK)
         status = kmeans_assign(&building->kmeans, building->centroids, building->nearest, error);
     if (status == QN_STATUS_OK)
@@ -298,6 +300,7 @@ static enum qn_status run(struct building *building, struct qn_error *error)
         status = encode_centres(building, error);
     if (status != QN_STATUS_OK)
         return status;
+    progress_tell(progress, "lists", 1, 2);
     parallel_for(building->options->threads, building->ivf.shape.lists_count, 1, encode_lists,
                  building);
     place_spreads(building);
@@ -321,7 +324,8 @@ enum qn_status ivf_build(const struct ivf_options *options, const struct segment
                    .seed = options->seed,
                    .threads = options->threads,
                    .rows = rows,
-                   .rows_count = facts->rows_count},
+                   .rows_count = facts->rows_count,
+                   .progress = options->progress},
         .centroids = malloc((size_t)nlist * facts->dim * sizeof(float)),
         .nearest = calloc(facts->rows_count + 1, sizeof(uint32_t)),
         .squares = calloc(nlist, sizeof(double)),

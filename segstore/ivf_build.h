@@ -3,6 +3,7 @@
 #ifndef SEGSTORE_IVF_BUILD_H
 #define SEGSTORE_IVF_BUILD_H
 
+#include "segstore/progress.h"
 #include "segstore/section.h"
 
 struct ivf_options {
@@ -10,6 +11,7 @@ struct ivf_options {
     uint32_t code_bits; /* 4 or 8 */
     uint64_t seed;
     unsigned threads;
+    struct progress progress;
 };
 
 /* Free with section_built_done. facts: metric, dim, rows_count (at most 2^32 - 1). rows: prepared

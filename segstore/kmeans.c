@@ -146,6 +146,7 @@ enum qn_status kmeans_train(const struct kmeans *kmeans, float *ret_centroids,
     if (status == QN_STATUS_OK)
         choose_first(kmeans, ret_centroids);
     for (uint32_t i = 0; status == QN_STATUS_OK && i < kmeans->iterations; i++) {
+        progress_tell(&kmeans->progress, "centroids", i, kmeans->iterations);
         status = kmeans_assign(kmeans, ret_centroids, nearest, error);
         if (status == QN_STATUS_OK)
             move_centroids(kmeans, nearest, &means, ret_centroids);

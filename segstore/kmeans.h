@@ -4,6 +4,7 @@
 #define SEGSTORE_KMEANS_H
 
 #include "qnode/types.h"
+#include "segstore/progress.h"
 
 struct kmeans {
     uint32_t dim, centroids_count, iterations;
@@ -11,6 +12,7 @@ struct kmeans {
     unsigned threads;
     const float *rows; /* rows_count x dim */
     size_t rows_count;
+    struct progress progress; /* of the training: "centroids", iteration by iteration */
 };
 
 /* ret_centroids: centroids_count x dim. rows_count >= centroids_count. The same input and seed give

@@ -151,16 +151,25 @@ static struct part part_of(const struct build *build, uint64_t number, uint64_t 
     };
 }
 
+/* Flat rows are not halved. */
+static const char *told_bits(const struct build *build, const struct part *part)
+{
+    if (build->row_bits == 32)
+        return "";
+    return part->choice.kind == INDEX_NONE ? " (32-bit rows)" : " (16-bit rows)";
+}
+
 static void tell_part(const struct build *build, const struct part *part, struct doc *told)
 {
     char hash[33];
 
     hash_to_text(&part->facts.content_hash, hash);
     if (!build->json) {
-        (void)printf("%s: segment %" PRId64 ", %" PRIu64 " rows, %s, %" PRIu64
+        (void)printf("%s: segment %" PRId64 ", %" PRIu64 " rows, %s%s, %" PRIu64
                      " resident bytes, %s\n",
                      part->path, part->facts.segment_id, part->facts.rows_count,
-                     index_kind_name(part->choice.kind), part->facts.resident_bytes, hash);
+                     index_kind_name(part->choice.kind), told_bits(build, part),
+                     part->facts.resident_bytes, hash);
         return;
     }
     struct doc *object = doc_object();
@@ -168,6 +177,8 @@ static void tell_part(const struct build *build, const struct part *part, struct
     doc_set_int(object, "segment_id", part->facts.segment_id);
     doc_set_int(object, "rows", (int64_t)part->facts.rows_count);
     doc_set_string(object, "index", index_kind_name(part->choice.kind));
+    doc_set_int(object, "row_bits",
+                part->choice.kind == INDEX_NONE ? 32 : (int64_t)build->row_bits);
     if (part->choice.intrinsic_dim > 0)
         doc_set_number(object, "intrinsic_dim", part->choice.intrinsic_dim);
     doc_set_int(object, "resident_bytes", (int64_t)part->facts.resident_bytes);
@@ -286,7 +297,7 @@ static int check_usage(struct build *build, size_t files_count)
     if (build->row_bits != 16 && build->row_bits != 32)
         return qseg_usage(verb, "--row-bits: 16 or 32");
     if (build->row_bits == 16 && strcmp(build->index, "flat") == 0)
-        return qseg_usage(verb, "--row-bits 16: with --index ivf or graph only");
+        return qseg_usage(verb, "--row-bits 16: with --index ivf, graph or auto only");
     if (build->nlist > IVF_LISTS_MAX)
         return qseg_usage(verb, "--nlist: at most %d", IVF_LISTS_MAX);
     if (build->degree < 2 || build->degree > GRAPH_DEGREE_MAX)

@@ -70,6 +70,20 @@ def searches_have_the_bits_of_rounded_floats():
                 check(recall >= 0.85, f"wanted 0.9, found {recall:.3f}")
 
 
+def flat_rows_stay_floats_and_say_so():
+    """What auto makes of a few rows is flat: no index, no halves."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        make_vectors(folder)
+        few = folder / "few.fbin"
+        few.write_bytes(struct.pack("<II", 100, DIM) +
+                        (folder / "base.fbin").read_bytes()[8:8 + 100 * DIM * 4])
+        build = ("build", "--input", few, "--metric", "l2", "--index", "auto", "--row-bits", 16,
+                 "--out", folder / "few.qseg")
+        check("flat (32-bit rows)" in qseg(*build).stdout, "the line says that they are no halves")
+        check(qseg(*build, "--json")[0]["row_bits"] == 32, "and so does its JSON")
+
+
 def values_that_no_half_can_hold_are_refused():
     """By the input's row and value; nothing is left behind."""
     with tempfile.TemporaryDirectory() as name:
@@ -134,5 +148,5 @@ def a_cluster_serves_them():
 
 
 if __name__ == "__main__":
-    run(searches_have_the_bits_of_rounded_floats, values_that_no_half_can_hold_are_refused,
-        damage_is_named, a_cluster_serves_them)
+    run(searches_have_the_bits_of_rounded_floats, flat_rows_stay_floats_and_say_so,
+        values_that_no_half_can_hold_are_refused, damage_is_named, a_cluster_serves_them)
