@@ -72,7 +72,8 @@ struct agent {
     struct subject ask_subject, event_subject, report_subject;
 
     struct search_job *idle_jobs, *active_jobs[AGENT_ACTIVE_BUCKETS];
-    unsigned idle_jobs_count, searches_in_flight, batches_in_flight; /* in flight: or waiting */
+    unsigned idle_jobs_count, searches_in_flight; /* in flight: or waiting */
+    unsigned batches_in_flight, chunks_in_flight;
     struct search_job *waiting_first, *waiting_last; /* for a place at the executor */
     uint64_t waiting_queries;
 

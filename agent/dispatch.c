@@ -22,7 +22,9 @@
  *
  * Exactness. A chunk keeps the top-k sets as they were before each long segment; when the deadline
  * stops the scan, they are put back. So the hits are always exactly the best of the covered
- * segments, never a mixture with half a segment.
+ * segments, never a mixture with half a segment. Where the queries are searched slice by slice, the
+ * sets of one slice may hold hits of a segment that another slice did not get through: only batches
+ * of one segment are cut, which then cover nothing and tell no hit.
  *
  * Scratch. Every batch reserves what it takes. A node that is full to the last byte would refuse
  * all searches for ever; so one search at a time, if it is the only one, may run on the headroom
@@ -325,6 +327,7 @@ void dispatch_finished(struct agent *agent, struct agent_event *event)
 
     CHECK(agent->batches_in_flight > 0);
     agent->batches_in_flight--;
+    agent->chunks_in_flight -= batch->chunks_count;
     if (batch->scratch_bytes > 0)
         node_release_scratch(agent->node, batch->scratch_bytes);
     free(batch->scratch);

@@ -73,7 +73,7 @@ static bool reduce(struct search_job *job, const struct qn_hit **ret_hits, size_
             continue;
         if (best == NULL)
             best = chunk->topks + first;
-        else
+        else if (best != chunk->topks + first)
             reduce_merge(best, chunk->topks + first, nq);
     }
     if (best == NULL)

@@ -29,7 +29,8 @@ struct job_group {
 
 struct search_batch;
 
-/* What one worker runs, with top-k sets of its own. */
+/* What one worker runs, with top-k sets of its own; slices have no query in common, and so share
+ * the sets of their first chunk. */
 struct job_chunk {
     struct task task;
     struct search_batch *batch;

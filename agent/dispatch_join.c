@@ -125,6 +125,7 @@ static void submit(struct search_batch *batch)
     unsigned chunks_count = batch->chunks_count;
 
     agent->batches_in_flight++;
+    agent->chunks_in_flight += chunks_count;
     for (struct search_job *job = batch->jobs; job != NULL; job = job->next_joined)
         count_searches(job);
     atomic_store(&batch->pending, chunks_count);

@@ -83,14 +83,17 @@ static uint32_t slices_for(struct search_batch *batch, const struct job_group *g
 {
     const struct search_job *first = batch->jobs;
     const struct search_options options = dispatch_options(first);
-    const unsigned busy = batch->agent->batches_in_flight;
+    const struct agent *agent = batch->agent;
+    const uint64_t all = workers * agent->options.numa_count, busy = agent->chunks_in_flight;
 
     batch->slice_queries = search_slice_queries(first->targets[0].segment, &options);
     uint64_t slices = batch->nq / batch->slice_queries;
-    if (first->targets_count != 1 || slices < 2 || workers < busy + 2)
+    if (first->targets_count != 1 || slices < 2 || all < busy + 2)
         return 1;
-    if (slices > workers - busy)
-        slices = workers - busy;
+    if (slices > all - busy)
+        slices = all - busy;
+    if (slices > workers)
+        slices = workers;
     if (slices > 1 + group->work / PLAN_SLICE_WORK)
         slices = 1 + group->work / PLAN_SLICE_WORK;
     return (uint32_t)slices;
@@ -136,11 +139,23 @@ static size_t storage_bytes(const struct search_batch *batch)
     return align_up(batch->nq * batch->topk_stride);
 }
 
-/* Top-k sets, their storage, the backup of both, and what the searches want. */
-static size_t chunk_bytes(const struct search_batch *batch)
+/* Top-k sets, their storage, and the backup of both. */
+static size_t sets_bytes(const struct search_batch *batch)
 {
-    return align_up(sizeof(struct job_chunk)) + 2 * (topks_bytes(batch) + storage_bytes(batch)) +
-           batch->search_bytes;
+    return 2 * (topks_bytes(batch) + storage_bytes(batch));
+}
+
+static bool is_sliced(const struct search_batch *batch)
+{
+    return batch->groups[0].slices_count > 1;
+}
+
+static size_t chunks_bytes(const struct search_batch *batch)
+{
+    const size_t sets_count = is_sliced(batch) ? 1 : batch->chunks_count;
+
+    return sets_count * sets_bytes(batch) +
+           batch->chunks_count * (align_up(sizeof(struct job_chunk)) + batch->search_bytes);
 }
 
 static size_t hits_bytes(const struct search_batch *batch)
@@ -173,19 +188,31 @@ static size_t queries_bytes(const struct search_batch *batch)
 static size_t scratch_bytes(const struct search_batch *batch)
 {
     return rows_bytes(batch) + queries_bytes(batch) + hits_bytes(batch) + counts_bytes(batch) +
-           batch->chunks_count * chunk_bytes(batch);
+           chunks_bytes(batch);
+}
+
+static unsigned char *lay_sets(struct search_batch *batch, struct job_chunk *chunk,
+                               unsigned char *place)
+{
+    chunk->topks = (struct topk *)(void *)place;
+    chunk->storage = place + topks_bytes(batch);
+    chunk->backup = chunk->storage + storage_bytes(batch);
+    return place + sets_bytes(batch);
 }
 
 static unsigned char *lay_chunk(struct search_batch *batch, struct job_chunk *chunk,
                                 unsigned char *place)
 {
+    const struct job_chunk *first = &batch->chunks[0];
+
     *chunk = (struct job_chunk){.task = {dispatch_run_chunk}, .batch = batch};
-    chunk->topks = (struct topk *)(void *)place;
-    place += topks_bytes(batch);
-    chunk->storage = place;
-    place += storage_bytes(batch);
-    chunk->backup = place;
-    place += topks_bytes(batch) + storage_bytes(batch);
+    if (chunk != first && is_sliced(batch)) {
+        chunk->topks = first->topks;
+        chunk->storage = first->storage;
+        chunk->backup = first->backup;
+    } else {
+        place = lay_sets(batch, chunk, place);
+    }
     chunk->scratch = place;
     return place + batch->search_bytes;
 }

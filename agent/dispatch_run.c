@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A worker's share of a batch: takes segments of its NUMA node until there is none left, or
- * slices of the queries on the only one. Each job
- * of a batch keeps its own deadline: one that is over ends that job on that segment, no other. */
+ * A worker's share of a batch: takes segments of its NUMA node until there is none left, or slices
+ * of the queries on the only one. Each job of a batch keeps its own deadline: one that is over ends
+ * that job on that segment, no other. */
 #include "agent/dispatch_internal.h"
 
 #include "base/check.h"
@@ -39,11 +39,11 @@ static bool any_past_deadline(void *owner)
     return false;
 }
 
-static void init_topks(struct job_chunk *chunk)
+static void init_topks(struct job_chunk *chunk, uint32_t from, uint32_t to)
 {
     const struct search_batch *batch = chunk->batch;
 
-    for (uint32_t q = 0; q < batch->nq; q++)
+    for (uint32_t q = from; q < to; q++)
         topk_init(&chunk->topks[q], batch->jobs->metric, batch->k,
                   chunk->storage + q * batch->topk_stride);
 }
@@ -171,6 +171,8 @@ static void search_in_slice(struct job_chunk *chunk, uint32_t target, uint32_t n
     struct slice slice = {
         .chunk = chunk, .queries = &queries, .first_query = from, .jobs = batch->jobs};
 
+    if (count > 1)
+        init_topks(chunk, from, to);
     search_target(&slice, target);
 }
 
@@ -204,8 +206,9 @@ void dispatch_run_chunk(struct task *task)
 
     (void)atomic_compare_exchange_strong(&batch->started_us, &none,
                                          clock_now_us(&batch->agent->options.clock));
-    init_topks(chunk);
     chunk->ran = true;
+    if (group->slices_count == 1)
+        init_topks(chunk, 0, batch->nq);
     for (;;) {
         uint32_t number = atomic_fetch_add(&group->next, 1);
         if (number >= group->count * group->slices_count)

@@ -6,7 +6,7 @@
  * When: as long as agents have workers for it, every call goes out by itself at once. Else no more
  * requests are under way than the window (client_window.h) allows; a call that finds it full waits
  * for one of them to end, with all others that do, but not for long. It had waited at the agent
- * instead. One that finds room waits, too, but only for a moment, for those that come back now.
+ * instead. One that finds room waits, too, for those that come back now: some milliseconds at most.
  *
  * How: a call that is let through leads: it takes along those that wait and are like it, runs one
  * search for all on its own thread, and hands out the results. Segments that no copy was found of
@@ -25,10 +25,10 @@
 #include <string.h>
 
 enum {
-    QUERIES_MAX = 32,    /* of a shared request */
     QUERIES_OF_CALL = 8, /* a call with more has its own: a message is not much beside them */
     DIM_MAX = 2048,      /* as with many queries */
     GATHER_US = 2000,    /* so long does the first that waits do it for others, */
+    LATE_US = 8000,      /* so long one that came later, if it is the first by then, */
     HOLD_US = 20000,     /* so long any for its turn, */
     HOLD_SHARE = 8,      /* and at most that part of its time */
     TIME_LEFT_MS = 25,   /* those who shared a request differ by no more: it took all their time */
@@ -95,12 +95,13 @@ static void append(struct client_joins *joins, struct join_call *call)
         joins->last->next = call;
     joins->last = call;
     joins->crowd.waiting++;
+    joins->crowd.queries += call->asked->nq;
 }
 
 static void clear(struct client_joins *joins)
 {
     joins->first = joins->last = NULL;
-    joins->crowd.waiting = 0;
+    joins->crowd.waiting = joins->crowd.queries = 0;
 }
 
 /* Those that wait and are like the leader go along with it. */
@@ -113,7 +114,7 @@ static void take_along(struct client_joins *joins, struct join_call *leader)
         struct join_call *call = waiting;
         const uint32_t nq = leader->nq + call->asked->nq;
         waiting = call->next;
-        if (!are_alike(leader->asked, call->asked) || nq > QUERIES_MAX ||
+        if (!are_alike(leader->asked, call->asked) || nq > CLIENT_WINDOW_QUERIES ||
             (uint64_t)nq * call->asked->k > LIMIT_HITS_PER_REQUEST_MAX) {
             append(joins, call);
             continue;
@@ -304,7 +305,7 @@ static bool enter(struct qn_client *client, struct join_call *mine)
     if (atomic_load(&mine->state) == JOIN_LEADS)
         return true;
     const uint64_t began_us = clock_now_us(&client->clock);
-    for (uint64_t us = is_first ? GATHER_US : hold_us;; us *= 2) {
+    for (uint64_t us = is_first ? GATHER_US : LATE_US;; us *= 2) {
         bool is_last = us >= hold_us;
         if (is_told_by(client, mine, began_us + (is_last ? hold_us : us)))
             break;
@@ -325,11 +326,14 @@ static void leave(struct client_joins *joins, const struct client_load *load)
     wake(leader);
 }
 
+/* It is none of the crowd any more: those who wait may be the fair share of what is left. */
 static void go_home(struct client_joins *joins)
 {
     (void)pthread_mutex_lock(&joins->lock);
     joins->crowd.calls--;
+    struct waiter *leader = let_through(joins);
     (void)pthread_mutex_unlock(&joins->lock);
+    wake(leader);
 }
 
 /* In what time is left. */
@@ -383,11 +387,11 @@ enum qn_status client_join_search(struct qn_client *client, struct client_call *
     call->load = (struct client_load){0};
     if (enter(client, &mine))
         status = lead(client, call, &mine, error);
+    go_home(&client->joins);
     if (atomic_load(&mine.state) == JOIN_ALONE) {
         client_calls_renew(&client->calls, call); /* a shared search may have been on it */
         status = search_own(client, call, &mine, error);
     }
-    go_home(&client->joins);
     if (status != QN_STATUS_OK)
         return status;
     mine.result.took_us = clock_now_us(&client->clock) - started_us;

@@ -16,7 +16,8 @@ bool client_window_has_room(const struct client_window *window, const struct cli
 bool client_window_is_open(const struct client_window *window, const struct client_crowd *crowd)
 {
     return client_window_has_room(window, crowd) &&
-           (crowd->running == 0 || (uint64_t)crowd->waiting * window->size >= crowd->calls);
+           (crowd->running == 0 || crowd->queries >= CLIENT_WINDOW_QUERIES ||
+            crowd->waiting >= crowd->calls / window->size);
 }
 
 void client_window_note(struct client_window *window, unsigned running,

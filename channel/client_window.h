@@ -4,9 +4,9 @@
  * up behind each other. When searches wait, it closes step by step; when for a while none waits, it
  * opens by a step.
  *
- * Below its size a request goes once a fair share of the calls has come together for it: those who
- * were served by one request come back one after the other, and the first of them would go alone.
- * Pure. */
+ * Below its size a request goes once a fair share of the calls has come together for it, or as many
+ * as one can carry: those who were served by one request come back one after the other, and the
+ * first of them would go alone. Pure. */
 #ifndef CHANNEL_CLIENT_WINDOW_H
 #define CHANNEL_CLIENT_WINDOW_H
 
@@ -17,9 +17,12 @@ struct client_window {
     unsigned calm; /* searches in a row that waited for no worker */
 };
 
-/* The calls of a handle: all of them, those that wait to be sent, and requests under way. */
+enum { CLIENT_WINDOW_QUERIES = 32 }; /* of a shared request */
+
+/* The calls of a handle that share requests: all of them, those that wait to be sent with their
+ * queries, and requests under way. */
 struct client_crowd {
-    unsigned calls, waiting, running;
+    unsigned calls, waiting, queries, running;
 };
 
 /* A request may go now, if any call waits. */

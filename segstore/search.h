@@ -26,8 +26,9 @@ struct search_options {
 /* Queries that are searched together, as the scans want them; read by any number of threads. */
 struct search_queries {
     uint32_t dim, nq;
-    const float *rows;     /* nq x dim */
-    const float *tiles;    /* KERNEL_TILE_QUERIES at a time, interleaved; NULL: nq is small */
+    const float *rows; /* nq x dim */
+    const float
+        *tiles; /* KERNEL_TILE_QUERIES at a time, interleaved; NULL: nq is small, or a part */
     const double *squares; /* nq: squared lengths; NULL likewise */
 };
 
@@ -42,11 +43,10 @@ size_t search_queries_bytes(uint32_t dim, uint32_t nq);
 void search_queries_init(struct search_queries *queries, uint32_t dim, uint32_t nq,
                          const float *rows, void *storage);
 
-/* count of them from first on; both are multiples of search_slice_queries, or end with the last.
- */
+/* count of them from first on: with tiles if they begin and end with one. */
 struct search_queries search_queries_part(const struct search_queries *all, uint32_t first,
                                           uint32_t count);
-/* So many queries, or a multiple, are searched as cheaply on their own as among others. */
+/* So many queries, or a multiple, are searched about as cheaply on their own as among others. */
 uint32_t search_slice_queries(const struct segment *segment, const struct search_options *options);
 
 /* What one query costs, in multiply-adds of the flat scan; an estimate, for who plans. */

@@ -105,7 +105,7 @@ static void a_deadline_between_slices_leaves_no_hit(void **state)
     unsigned cut = 0, whole = 0;
 
     (void)state;
-    for (uint64_t step_us = 500; step_us < 20000; step_us += 500) {
+    for (uint64_t step_us = 500; step_us < 20000; step_us += 1500) {
         struct scene scene;
         scene_open(&scene, (struct world_options){.executor = WORLD_DEFERRED});
         scene.world->clock_step_us = step_us;
@@ -219,6 +219,26 @@ static void searches_that_share_slices_find_what_each_finds(void **state)
     world_close(world);
 }
 
+/* Those that were taken do the work of the others. */
+static void a_lane_that_takes_some_is_enough(void **state)
+{
+    enum { TAKEN = 2 };
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene, (struct world_options){.executor = WORLD_DEFERRED});
+    scene.world->tasks_count = WORLD_TASKS_MAX - TAKEN; /* as if others lay there */
+    (void)ask(&scene, NQ_MAX, 1, 1000);
+    assert_int_equal(scene.world->tasks_count, WORLD_TASKS_MAX);
+    memmove(scene.world->tasks, scene.world->tasks + WORLD_TASKS_MAX - TAKEN,
+            TAKEN * sizeof *scene.world->tasks);
+    scene.world->tasks_count = TAKEN;
+    assert_int_equal(world_run_tasks(scene.world), TAKEN);
+    world_run(scene.world);
+    world_expect_truth(scene.world, &scene.search, scene.segments, 1);
+    scene_close(&scene);
+}
+
 static void a_lane_that_takes_nothing_is_busy(void **state)
 {
     struct scene scene;
@@ -260,6 +280,7 @@ int main(void)
         cmocka_unit_test(a_worker_at_work_is_not_counted_on),
         cmocka_unit_test(a_deadline_between_slices_leaves_no_hit),
         cmocka_unit_test(searches_that_share_slices_find_what_each_finds),
+        cmocka_unit_test(a_lane_that_takes_some_is_enough),
         cmocka_unit_test(a_lane_that_takes_nothing_is_busy),
         cmocka_unit_test(threads_find_what_one_finds),
     };

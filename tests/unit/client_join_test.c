@@ -232,7 +232,8 @@ static void the_window_closes_at_once_and_opens_slowly(void **state)
 static bool is_open(unsigned size, unsigned calls, unsigned waiting, unsigned running)
 {
     struct client_window window = {.size = size};
-    struct client_crowd crowd = {.calls = calls, .waiting = waiting, .running = running};
+    struct client_crowd crowd = {
+        .calls = calls, .waiting = waiting, .queries = waiting, .running = running};
 
     return client_window_is_open(&window, &crowd);
 }
@@ -245,6 +246,9 @@ static void a_request_goes_with_its_fair_share(void **state)
     assert_false(is_open(2, 16, 7, 1));
     assert_true(is_open(2, 16, 8, 1));
     assert_true(is_open(2, 2, 1, 1));
+    assert_true(is_open(79, 80, 1, 1)); /* not half of the requests that may go */
+    assert_false(is_open(2, 100, 31, 1));
+    assert_true(is_open(2, 100, 32, 1)); /* no request carries more */
     assert_false(is_open(2, 16, 16, 2)); /* full */
     assert_false(is_open(0, 1, 1, 0));
 }
