@@ -60,30 +60,21 @@ void dispatch_answer_status(struct search_job *job, enum qn_status status, const
 }
 
 /* The job's share of what the batch has found, merged: its hits, from *ret_hits on. */
-static bool reduce(struct search_job *job, const struct qn_hit **ret_hits, size_t *ret_hits_count)
+static void reduce(struct search_job *job, const struct qn_hit **ret_hits, size_t *ret_hits_count)
 {
     const struct search_batch *batch = job->batch;
     uint32_t nq = job->message.search_request.nq, first = job->first_query;
     struct qn_hit *hits = batch->hits + (size_t)first * batch->k;
-    struct topk *best = NULL;
+    struct topk *best = batch->chunks[0].topks + first;
 
-    for (unsigned i = 0; i < batch->chunks_count; i++) {
-        const struct job_chunk *chunk = &batch->chunks[i];
-        if (!chunk->ran)
-            continue;
-        if (best == NULL)
-            best = chunk->topks + first;
-        else if (best != chunk->topks + first)
-            reduce_merge(best, chunk->topks + first, nq);
-    }
-    if (best == NULL)
-        return false;
+    for (unsigned i = 1; i < batch->chunks_count; i++)
+        if (batch->chunks[i].topks + first != best)
+            reduce_merge(best, batch->chunks[i].topks + first, nq);
     *ret_hits_count = reduce_collect(best, nq, batch->hit_counts + first, hits);
     *ret_hits = hits;
-    return true;
 }
 
-enum qn_status dispatch_outcome(struct search_job *job, struct job_target *target)
+enum qn_status dispatch_outcome(const struct search_job *job, const struct job_target *target)
 {
     if (atomic_load(&target->searched) == job->message.search_request.nq)
         return QN_STATUS_OK;
@@ -100,7 +91,7 @@ static bool fill_coverage(struct search_job *job, struct search_answer *answer)
     if (covered == NULL || epochs == NULL)
         return false;
     for (uint32_t i = 0; i < job->targets_count; i++) {
-        struct job_target *target = &job->targets[i];
+        const struct job_target *target = &job->targets[i];
         enum qn_status outcome = dispatch_outcome(job, target);
         if (outcome == QN_STATUS_OK) {
             covered[target->index / 8] |= (uint8_t)(1u << target->index % 8);
@@ -201,7 +192,7 @@ static void publish_parts(struct search_job *job, const struct search_answer *wh
 }
 
 /* Nothing is covered though there was something to search: the answer as a whole says why. */
-static enum qn_status status_of(struct search_job *job, const struct search_answer *answer)
+static enum qn_status status_of(const struct search_job *job, const struct search_answer *answer)
 {
     if (answer->epochs_count > 0)
         return QN_STATUS_OK;
@@ -227,7 +218,8 @@ void dispatch_answer(struct search_job *job)
     if (answer.status != QN_STATUS_OK)
         answer.text = answer.status == QN_STATUS_TIMEOUT ? "no segment was searched in time"
                                                          : "the queue of searches is full";
-    if (answer.epochs_count > 0 && reduce(job, &hits, &hits_count)) {
+    if (answer.epochs_count > 0) {
+        reduce(job, &hits, &hits_count);
         answer.hit_counts = job->batch->hit_counts + job->first_query;
         answer.hit_counts_count = job->message.search_request.nq;
         answer.hits = hits;

@@ -39,7 +39,6 @@ struct job_chunk {
     unsigned char *storage; /* of the topks' hits: nq x topk_stride */
     unsigned char *backup;  /* topks and storage before the segment under way */
     unsigned char *scratch; /* search_bytes */
-    bool ran;
 };
 
 /* Searches of the same segments with the same k and options, searched as one: their queries lie one
@@ -102,7 +101,7 @@ void dispatch_deactivate(struct search_job *job);
 struct search_options dispatch_options(const struct search_job *job);
 
 /* Whether all of the job's queries were searched on it: OK, or why not. */
-enum qn_status dispatch_outcome(struct search_job *job, struct job_target *target);
+enum qn_status dispatch_outcome(const struct search_job *job, const struct job_target *target);
 
 /* dispatch_join.c: from here on the job waits for a worker, and for others of its kind. */
 void dispatch_wait(struct search_job *job);

@@ -191,12 +191,15 @@ static size_t scratch_bytes(const struct search_batch *batch)
            chunks_bytes(batch);
 }
 
-static unsigned char *lay_sets(struct search_batch *batch, struct job_chunk *chunk,
+static unsigned char *lay_sets(const struct search_batch *batch, struct job_chunk *chunk,
                                unsigned char *place)
 {
     chunk->topks = (struct topk *)(void *)place;
     chunk->storage = place + topks_bytes(batch);
     chunk->backup = chunk->storage + storage_bytes(batch);
+    for (uint32_t q = 0; q < batch->nq; q++)
+        topk_init(&chunk->topks[q], batch->jobs->metric, batch->k,
+                  chunk->storage + q * batch->topk_stride);
     return place + sets_bytes(batch);
 }
 
@@ -205,12 +208,10 @@ static unsigned char *lay_chunk(struct search_batch *batch, struct job_chunk *ch
 {
     const struct job_chunk *first = &batch->chunks[0];
 
-    *chunk = (struct job_chunk){.task = {dispatch_run_chunk}, .batch = batch};
     if (chunk != first && is_sliced(batch)) {
-        chunk->topks = first->topks;
-        chunk->storage = first->storage;
-        chunk->backup = first->backup;
+        *chunk = *first;
     } else {
+        *chunk = (struct job_chunk){.task = {dispatch_run_chunk}, .batch = batch};
         place = lay_sets(batch, chunk, place);
     }
     chunk->scratch = place;

@@ -39,15 +39,6 @@ static bool any_past_deadline(void *owner)
     return false;
 }
 
-static void init_topks(struct job_chunk *chunk, uint32_t from, uint32_t to)
-{
-    const struct search_batch *batch = chunk->batch;
-
-    for (uint32_t q = from; q < to; q++)
-        topk_init(&chunk->topks[q], batch->jobs->metric, batch->k,
-                  chunk->storage + q * batch->topk_stride);
-}
-
 /* Of the slice alone: what others of the batch have found stays as it is. */
 static void save_topks(const struct slice *slice)
 {
@@ -171,8 +162,6 @@ static void search_in_slice(struct job_chunk *chunk, uint32_t target, uint32_t n
     struct slice slice = {
         .chunk = chunk, .queries = &queries, .first_query = from, .jobs = batch->jobs};
 
-    if (count > 1)
-        init_topks(chunk, from, to);
     search_target(&slice, target);
 }
 
@@ -206,9 +195,6 @@ void dispatch_run_chunk(struct task *task)
 
     (void)atomic_compare_exchange_strong(&batch->started_us, &none,
                                          clock_now_us(&batch->agent->options.clock));
-    chunk->ran = true;
-    if (group->slices_count == 1)
-        init_topks(chunk, 0, batch->nq);
     for (;;) {
         uint32_t number = atomic_fetch_add(&group->next, 1);
         if (number >= group->count * group->slices_count)

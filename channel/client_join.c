@@ -18,8 +18,8 @@
 
 #include "channel/client.h"
 #include "channel/client_query.h"
+#include "channel/client_result.h"
 #include "channel/client_search.h"
-#include "channel/client_share.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,10 +198,10 @@ static void hand_out(const struct qn_client *client, struct join_call *leader,
 
     for (; call != NULL; call = next) {
         bool is_for_it =
-            all != NULL && (client_share_suits_all(all) || left_ms(client, call) <= TIME_LEFT_MS);
+            all != NULL && (client_result_suits_all(all) || left_ms(client, call) <= TIME_LEFT_MS);
         next = call->next;
-        bool is_done = is_for_it && client_share_copy(all, call->first_query, call->asked->nq,
-                                                      &call->result) == QN_STATUS_OK;
+        bool is_done = is_for_it && client_result_share(all, call->first_query, call->asked->nq,
+                                                        &call->result) == QN_STATUS_OK;
         if (call == leader)
             atomic_store(&call->state, is_done ? JOIN_DONE : JOIN_ALONE);
         else

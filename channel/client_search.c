@@ -17,7 +17,7 @@
 
 #include "base/check.h"
 #include "channel/client_plan.h"
-#include <stdlib.h>
+#include "channel/client_result.h"
 #include <string.h>
 
 enum { MARGIN_MAX_MS = 20 };
@@ -368,26 +368,10 @@ enum qn_status client_search_result(struct client_search *search,
         result.reason = search->is_absent ? QN_STATUS_NOT_FOUND : QN_STATUS_NO_VIEW;
     else
         result.verdict = missing_count == 0 ? QN_VERDICT_COMPLETE : QN_VERDICT_PARTIAL;
-    result.hit_counts = malloc(nq * sizeof *result.hit_counts);
-    result.hits = malloc((size_t)nq * k * sizeof *result.hits);
-    result.missing = missing_count == 0 ? NULL : malloc(missing_count * sizeof *result.missing);
-    if (result.hit_counts == NULL || result.hits == NULL ||
-        (missing_count > 0 && result.missing == NULL)) {
-        qn_search_result_done(&result);
+    if (client_result_room(&result, missing_count) != QN_STATUS_OK)
         return QN_STATUS_NO_MEMORY;
-    }
     copy_hits(&search->unite, &result);
     list_missing(search, &result);
     *ret_result = result;
     return QN_STATUS_OK;
-}
-
-void qn_search_result_done(struct qn_search_result *result)
-{
-    if (result == NULL)
-        return;
-    free(result->hit_counts);
-    free(result->hits);
-    free(result->missing);
-    *result = (struct qn_search_result){.verdict = QN_VERDICT_UNKNOWN};
 }
